@@ -1,0 +1,96 @@
+"""Build of the compiled core: one OpenMP probe, one list of extensions.
+
+Everything declarative lives in pyproject.toml. ``ASYSG_OPENMP`` chooses what the
+probe may decide: ``auto`` (default: use OpenMP if a program compiled with it links
+and runs), ``require`` (fail the build otherwise) or ``off``.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+CORE = Path("asysg/_core")
+MODE = os.environ.get("ASYSG_OPENMP", "auto")
+if MODE not in ("auto", "require", "off"):
+    raise SystemExit(f"ASYSG_OPENMP must be auto, require or off, got {MODE!r}.")
+
+PROBE = r"""
+#include <omp.h>
+int main(void) {
+    int total = 0;
+    #pragma omp parallel for num_threads(2) reduction(+:total)
+    for (int i = 0; i < 4; i++) total += i;
+    return total == 6 && omp_get_max_threads() > 0 ? 0 : 1;
+}
+"""
+
+
+class BuildExt(build_ext):
+    """Probe OpenMP with the compiler that will be used, then build."""
+
+    def build_extensions(self):
+        openmp = [] if MODE == "off" else self.openmp_flags()
+        if openmp is None:
+            if MODE == "require":
+                raise SystemExit("ASYSG_OPENMP=require, but no program using OpenMP could be built.")
+            print("asysg: OpenMP not found; the build runs one thread only", file=sys.stderr)
+            openmp = []
+        # -ffp-contract=off: a fused multiply-add would make the kernels differ from
+        # the NumPy oracle, which they must equal to the last bit.
+        for extension in self.extensions:
+            extension.extra_compile_args = ["-O3", "-ffp-contract=off", *openmp]
+            extension.extra_link_args = list(openmp)
+        super().build_extensions()
+
+    def openmp_flags(self):
+        """Return the flags with which a parallel program compiles, links and runs."""
+        candidates = (["-fopenmp"], ["-Xpreprocessor", "-fopenmp", "-lomp"])
+        for flags in candidates:
+            with tempfile.TemporaryDirectory() as folder:
+                source = Path(folder, "probe.c")
+                source.write_text(PROBE)
+                try:
+                    objects = self.compiler.compile(
+                        [str(source)], output_dir=folder, extra_postargs=flags
+                    )
+                    program = str(Path(folder, "probe"))
+                    self.compiler.link_executable(objects, program, extra_postargs=flags)
+                    subprocess.run([program], check=True, timeout=60)
+                except Exception as error:
+                    print(f"asysg: OpenMP probe with {flags} failed: {error}", file=sys.stderr)
+                    continue
+                return flags
+        return None
+
+
+def extension(name):
+    return Extension(
+        f"asysg._core.{name}",
+        [str(CORE / f"{name}.pyx")],
+        include_dirs=[np.get_include(), str(CORE)],
+        define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
+        depends=sorted(map(str, [*CORE.glob("*.h"), *CORE.glob("*.pxd")])),
+    )
+
+
+setup(
+    ext_modules=cythonize(
+        [extension(path.stem) for path in sorted(CORE.glob("*.pyx"))],
+        compiler_directives={
+            "language_level": 3,
+            "boundscheck": False,
+            "wraparound": False,
+            "cdivision": True,
+            "initializedcheck": False,
+            "embedsignature": True,
+        },
+    ),
+    cmdclass={"build_ext": BuildExt},
+)
