@@ -1,0 +1,59 @@
+"""Asynchronous parallel stochastic gradient: fast, measured and certified.
+
+The names below load on first use (PEP 562), so that ``asysg.theory`` and the
+documentation need no compiled code.
+"""
+
+from __future__ import annotations
+
+import importlib
+from importlib.metadata import version as _version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from . import objectives as objectives
+    from . import simulate as simulate
+    from . import steplengths as steplengths
+    from . import theory as theory
+    from . import verify as verify
+    from ._minimize import minimize as minimize
+    from .errors import CertificateError as CertificateError
+    from .errors import DivergenceError as DivergenceError
+    from .errors import InvalidArgument as InvalidArgument
+    from .result import Result as Result
+
+__version__ = _version("asysg")
+
+_MODULES = ("objectives", "simulate", "steplengths", "theory", "verify")
+_NAMES = {
+    "minimize": "_minimize",
+    "Result": "result",
+    "InvalidArgument": "errors",
+    "CertificateError": "errors",
+    "DivergenceError": "errors",
+}
+
+__all__ = [
+    "CertificateError",
+    "DivergenceError",
+    "InvalidArgument",
+    "Result",
+    "minimize",
+    "objectives",
+    "simulate",
+    "steplengths",
+    "theory",
+    "verify",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f".{name}", __name__)
+    if name in _NAMES:
+        return getattr(importlib.import_module(f".{_NAMES[name]}", __name__), name)
+    raise AttributeError(f"module 'asysg' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

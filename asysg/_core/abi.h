@@ -1,0 +1,50 @@
+/* The objective ABI: all that a scheduler knows of an objective.
+ *
+ * An objective never sees shared memory. The scheduler makes the read (possibly an
+ * inconsistent one) into memory private to the worker and hands over a plain pointer.
+ * Every call is one sample, never one element, so a pointer costs nothing measurable.
+ *
+ * The struct travels in a PyCapsule named ASYSG_OBJECTIVE. A change of layout or meaning
+ * changes the name, so that an old objective is refused instead of misread.
+ */
+#ifndef ASYSG_ABI_H
+#define ASYSG_ABI_H
+
+#include <stdint.h>
+
+#define ASYSG_OBJECTIVE "asysg.objective.v1"
+
+/* What the functions below return. Anything but ASYSG_OK means failed (a numba cfunc that
+ * raised returns 0), and the run stops with that worker's update not applied. */
+#define ASYSG_OK 1
+
+typedef struct asysg_objective {
+    void *self;           /* first argument of every function; alive as long as the capsule */
+    int64_t n;            /* coordinates of x */
+    int64_t n_samples;    /* N: samples are 0..N-1 and f is their mean.
+                             0: a stream; any 64-bit word is a sample (noise is hashed from it) */
+    int64_t work_size;    /* doubles of private scratch each caller brings as `work` */
+    int64_t support_size; /* most indices `support` hands out; 0 where support is NULL */
+    int64_t index_size;   /* bytes of one index handed out by `support`: 4 or 8 */
+
+    /* *out = F(x; sample) */
+    int (*value)(void *self, const double *x, uint64_t sample, double *work, double *out);
+    /* g += gradient of F(.; sample) at x */
+    int (*gradient)(void *self, const double *x, uint64_t sample, double *work, double *g);
+    /* *out += i-th entry of that gradient */
+    int (*partial)(void *self, const double *x, uint64_t sample, int64_t i, double *work,
+                   double *out);
+
+    /* Which coordinates of x the call will look at: for `gradient` and `value` (i = -1; the
+     * gradient is zero outside them too) or for `partial` i (i >= 0). Sets *idx to that many
+     * indices, borrowed or written into `scratch` (support_size indices, private), and returns
+     * the count; -1 means all n. NULL: always all n. */
+    int64_t (*support)(void *self, uint64_t sample, int64_t i, void *scratch, const void **idx);
+
+    /* f and its gradient (g += ...), where they are cheaper or more exact than a mean over
+     * samples; required for streams, may be NULL otherwise. */
+    int (*full_value)(void *self, const double *x, double *work, double *out);
+    int (*full_gradient)(void *self, const double *x, double *work, double *g);
+} asysg_objective;
+
+#endif

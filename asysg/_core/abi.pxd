@@ -1,0 +1,30 @@
+"""Cython's view of abi.h (read that file: it says what each member means)."""
+
+from libc.stdint cimport int64_t, uint64_t
+
+ctypedef int (*value_t)(void *, const double *, uint64_t, double *, double *) noexcept nogil
+ctypedef int (*gradient_t)(void *, const double *, uint64_t, double *, double *) noexcept nogil
+ctypedef int (*partial_t)(
+    void *, const double *, uint64_t, int64_t, double *, double *
+) noexcept nogil
+ctypedef int64_t (*support_t)(void *, uint64_t, int64_t, void *, const void **) noexcept nogil
+ctypedef int (*full_t)(void *, const double *, double *, double *) noexcept nogil
+
+cdef extern from "abi.h" nogil:
+    const char *ASYSG_OBJECTIVE
+    enum:
+        ASYSG_OK
+
+    ctypedef struct asysg_objective:
+        void *self
+        int64_t n
+        int64_t n_samples
+        int64_t work_size
+        int64_t support_size
+        int64_t index_size
+        value_t value
+        gradient_t gradient
+        partial_t partial
+        support_t support
+        full_t full_value
+        full_t full_gradient

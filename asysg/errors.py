@@ -1,0 +1,12 @@
+"""The errors of the package.
+
+Messages follow one form: ``<name> <rule>, got <value>. <remedy>``.
+"""
+
+from .theory import CertificateError, InvalidArgument
+
+__all__ = ["CertificateError", "DivergenceError", "InvalidArgument"]
+
+
+class DivergenceError(ArithmeticError):
+    """A run, or the pilot of one, left the finite numbers."""
