@@ -282,7 +282,7 @@ cdef class Threads:
     cdef double[::1] x_view
     cdef list keep
     cdef readonly object x
-    cdef readonly object histogram
+    cdef object histograms
     cdef readonly object log
     cdef readonly int team
 
@@ -311,7 +311,7 @@ cdef class Threads:
         self.x = np.array(x0, dtype=np.float64)
         self.x_view = self.x
         self.r.x = &self.x_view[0]
-        self.histogram = np.zeros((p, 128), dtype=np.int64)
+        self.histograms = np.zeros((p, 128), dtype=np.int64)
         self.log = None
 
         # Cells: clock, draws, stop, lock, then the slots.
@@ -327,7 +327,7 @@ cdef class Threads:
             cells[4 + w, 0] = ASYSG_NONE
 
         # Private memory: x̂, g, work, scratch, each rounded up and padded by 128 bytes.
-        cdef int64_t[:, ::1] histogram = self.histogram
+        cdef int64_t[:, ::1] histogram = self.histograms
         wide = sum(16 * (size // 16 + 2) for size in (
             n, n, self.r.f.work_size, self.r.f.support_size
         ))
@@ -412,6 +412,11 @@ cdef class Threads:
         """The worker whose objective failed, or None."""
         stop = asysg_peek(self.r.stop)
         return stop - 1 if stop else None
+
+    @property
+    def histogram(self):
+        """Updates by delay, in log2 bins, shape (64,)."""
+        return self.histograms[:, :64].sum(axis=0)
 
     @property
     def max_delay(self):
