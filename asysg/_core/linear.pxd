@@ -1,0 +1,32 @@
+"""Finite sums of a scalar function of a linear model (see linear.pyx)."""
+
+from libc.stdint cimport int32_t, int64_t
+
+from .kernel cimport Kernel
+
+ctypedef double (*loss_t)(double z, double b, double scale) noexcept nogil
+
+ctypedef struct linear_t:
+    int64_t n
+    int64_t n_samples
+    const double *data
+    const int64_t *start  # row j is data[start[j]:start[j + 1]]; NULL: rows are dense
+    const int32_t *narrow  # column indices: one of these two, NULL where rows are dense
+    const int64_t *wide
+    const double *b
+    double scale
+    double reg
+    loss_t loss
+    loss_t slope
+
+
+cdef class Linear(Kernel):
+    cdef linear_t model
+    cdef const double[::1] data
+    cdef const int64_t[::1] start
+    cdef const int32_t[::1] narrow
+    cdef const int64_t[::1] wide
+    cdef const double[::1] b
+
+    cdef int use_rows(self, object start, object indices) except -1
+    cdef int choose(self, str loss) except -1

@@ -1,0 +1,107 @@
+"""Noisy quadratics: f(x) = (x - x*)' H (x - x*) / 2 with H diagonal or dense symmetric."""
+
+from libc.stdint cimport int64_t, uint64_t
+
+from .stream cimport Stream
+from .vector cimport asysg_dot
+
+ctypedef struct quadratic_t:
+    int64_t n
+    int64_t stride  # from one diagonal entry to the next; 0: all are the same number
+    const double *h
+    const double *x_star
+
+
+cdef double diagonal_value(const void *self, const double *x, double *work) noexcept nogil:
+    cdef const quadratic_t *q = <const quadratic_t *>self
+    cdef double total = 0.0
+    cdef double u
+    cdef int64_t i
+    for i in range(q.n):
+        u = x[i] - q.x_star[i]
+        total += q.h[i * q.stride] * u * u
+    return 0.5 * total
+
+
+cdef double diagonal_entry(
+    const void *self, const double *x, int64_t i, double *work
+) noexcept nogil:
+    cdef const quadratic_t *q = <const quadratic_t *>self
+    return q.h[i * q.stride] * (x[i] - q.x_star[i])
+
+
+cdef void diagonal_gradient(
+    const void *self, const double *x, double *work, double *g
+) noexcept nogil:
+    cdef const quadratic_t *q = <const quadratic_t *>self
+    cdef int64_t i
+    for i in range(q.n):
+        g[i] += q.h[i * q.stride] * (x[i] - q.x_star[i])
+
+
+cdef int64_t own_coordinate(
+    void *self, uint64_t sample, int64_t i, void *scratch, const void **idx
+) noexcept nogil:
+    if i < 0:
+        return -1
+    (<int64_t *>scratch)[0] = i
+    idx[0] = scratch
+    return 1
+
+
+cdef void dense_gradient(
+    const void *self, const double *x, double *work, double *g
+) noexcept nogil:
+    cdef const quadratic_t *q = <const quadratic_t *>self
+    cdef int64_t i
+    for i in range(q.n):
+        work[i] = x[i] - q.x_star[i]
+    for i in range(q.n):
+        g[i] += asysg_dot(q.h + i * q.n, work, q.n)
+
+
+cdef double dense_value(const void *self, const double *x, double *work) noexcept nogil:
+    cdef const quadratic_t *q = <const quadratic_t *>self
+    cdef double total = 0.0
+    cdef int64_t i
+    for i in range(q.n):
+        work[i] = x[i] - q.x_star[i]
+    for i in range(q.n):
+        total += work[i] * asysg_dot(q.h + i * q.n, work, q.n)
+    return 0.5 * total
+
+
+cdef double dense_entry(
+    const void *self, const double *x, int64_t i, double *work
+) noexcept nogil:
+    cdef const quadratic_t *q = <const quadratic_t *>self
+    cdef int64_t j
+    for j in range(q.n):
+        work[j] = x[j] - q.x_star[j]
+    return asysg_dot(q.h + i * q.n, work, q.n)
+
+
+cdef class Quadratic(Stream):
+    """`h` holds 1 entry (times the identity), n (a diagonal) or n*n (rows of a matrix)."""
+
+    cdef quadratic_t family
+    cdef const double[::1] h
+    cdef const double[::1] x_star
+
+    def __cinit__(self, h, x_star, double sigma, str noise):
+        self.arguments = (h, x_star, sigma, noise)
+        self.h = h
+        self.x_star = x_star
+        cdef int64_t n = self.x_star.shape[0]
+        self.family.n = n
+        self.family.h = &self.h[0]
+        self.family.x_star = &self.x_star[0]
+        self.family.stride = 0 if self.h.shape[0] == 1 else 1
+        if self.h.shape[0] == 1 or self.h.shape[0] == n:
+            self.setup(n, sigma, noise, &self.family, diagonal_value, diagonal_gradient,
+                       diagonal_entry, own_coordinate, 1, 0)
+        elif self.h.shape[0] == n * n:
+            self.setup(n, sigma, noise, &self.family, dense_value, dense_gradient,
+                       dense_entry, NULL, 0, n)
+        else:
+            raise ValueError(f"h must hold 1, n or n*n entries, got {self.h.shape[0]} for n = {n}.")

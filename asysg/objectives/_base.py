@@ -1,0 +1,168 @@
+"""What every objective can do."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .._core import evaluate
+from .._core.kernel import Kernel
+from ..errors import InvalidArgument
+from ..theory import ProblemConstants
+from . import _check
+
+
+class Objective:
+    """A function f(x) = E F(x; xi) of n variables with its stochastic gradients.
+
+    Either a mean of `n_samples` functions, sampled uniformly, or a stream, whose sample is any
+    64-bit word. Below, F(.; sample) is written F and its expectation f.
+
+    Attributes
+    ----------
+    n : int
+        Number of coordinates.
+    n_samples : int or None
+        Number of samples; None for a stream.
+    lower_bound : float
+        A number proven to be at most inf f; -inf where there is none.
+    L : float
+        Proven Lipschitz constant of the gradient; inf where none is known.
+    L_max : float
+        Proven: a partial derivative changes by at most L_max |t| along its own coordinate.
+    sigma : float
+        Proven: E ||grad F - grad f||^2 <= sigma^2 at every x; inf where none is known.
+    """
+
+    _kernel: Kernel
+    lower_bound: float
+    L: float
+    L_max: float
+    sigma: float
+    _remedy = "Give a float steplength, or your own theory.ProblemConstants(..., estimated=True)."
+
+    @property
+    def _capsule(self) -> Any:
+        """The objective for compiled code; keeps all that it points to alive."""
+        return self._kernel.capsule
+
+    @property
+    def n(self) -> int:
+        """Number of coordinates."""
+        return self._kernel.n
+
+    @property
+    def n_samples(self) -> int | None:
+        """Number of samples; None for a stream."""
+        return self._kernel.n_samples or None
+
+    def __repr__(self) -> str:
+        samples = "" if self.n_samples is None else f", n_samples={self.n_samples}"
+        return f"{type(self).__name__}(n={self.n}{samples})"
+
+    def value(self, x: ArrayLike, sample: int | None = None) -> float:
+        """Return F(x; sample), or f(x) if `sample` is None.
+
+        Parameters
+        ----------
+        x : array_like, shape (n,)
+            Where to evaluate.
+        sample : int, optional
+            0..n_samples-1, or any 64-bit word for a stream.
+
+        Returns
+        -------
+        float
+
+        Raises
+        ------
+        InvalidArgument
+            If x or sample does not fit the objective.
+        ObjectiveError
+            If the evaluation fails.
+        """
+        return evaluate.value(self._capsule, x, sample)
+
+    def gradient(self, x: ArrayLike, sample: int | None = None) -> NDArray[np.float64]:
+        """Return the gradient of F(.; sample), or of f if `sample` is None, shape (n,).
+
+        Parameters and errors are those of `value`.
+        """
+        return evaluate.gradient(self._capsule, x, sample)
+
+    def partial(self, x: ArrayLike, sample: int | None, i: int) -> float:
+        """Return entry i of ``gradient(x, sample)`` at the cost of one entry.
+
+        Parameters and errors are those of `value`; i lies in 0..n-1. The entry of the full
+        gradient (`sample` None) costs a full gradient.
+        """
+        return evaluate.partial(self._capsule, x, sample, i)
+
+    def support(self, sample: int, i: int = -1) -> NDArray[np.int64] | None:
+        """Return the coordinates of x that a call reads; None if that may be all of them.
+
+        Parameters
+        ----------
+        sample : int
+            As in `value`.
+        i : int, optional
+            -1: the call is ``value`` or ``gradient`` (which is zero outside the support);
+            otherwise it is ``partial(x, sample, i)``.
+        """
+        return evaluate.support(self._capsule, sample, i)
+
+    def L_T(self, T: int = 1) -> float:
+        """Return a proven Lipschitz constant of the gradient for moves of at most T coordinates.
+
+        Parameters
+        ----------
+        T : int
+            At least 1. The constant grows with T and is L from T = n on.
+        """
+        T = _check.integer("T", T, least=1, remedy="For T = 0 no such constant is needed.")
+        return self.L if self.n <= T else max(self.L_max, min(self.L, self._L_T(T)))
+
+    def _L_T(self, T: int) -> float:
+        """Bound for 1 <= T < n; a family that knows better than L says so here."""
+        return self.L
+
+    def constants(self, x0: ArrayLike, T: int = 1) -> ProblemConstants:
+        """Return what the theory needs to know of a run that starts from x0.
+
+        Parameters
+        ----------
+        x0 : array_like, shape (n,)
+            The start; its value sets the gap f(x0) - lower_bound.
+        T : int
+            The staleness for which L_T is taken, at least 0.
+
+        Returns
+        -------
+        ProblemConstants
+            All proven, none estimated.
+
+        Raises
+        ------
+        InvalidArgument
+            If x0 does not fit or f(x0) is not finite, or if this objective has no proven
+            lower bound, sigma or L.
+        """
+        T = _check.integer("T", T, least=0, remedy="It is a number of updates.")
+        start = _check.vector("x0", x0, self.n, remedy="Give one number per coordinate.")
+        for name in ("lower_bound", "L", "sigma"):
+            if not math.isfinite(getattr(self, name)):
+                raise InvalidArgument(
+                    f"{name} must have a bound proven for all x, got none for {self!r}. "
+                    f"{self._remedy}"
+                )
+        value = self.value(start)
+        if not math.isfinite(value):
+            raise InvalidArgument(f"f(x0) must be finite, got {value}. Start nearer to zero.")
+        # Rounding in f(x0) must not make a gap negative.
+        gap = max(0.0, value - self.lower_bound)
+        return ProblemConstants(
+            gap=gap, sigma=self.sigma, L=self.L, n=self.n, L_max=self.L_max, L_T=self.L_T(max(T, 1))
+        )

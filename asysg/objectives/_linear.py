@@ -1,0 +1,160 @@
+"""Finite sums of a scalar loss of a linear model: what all of them share."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from math import sqrt
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+from numpy.typing import ArrayLike
+
+from .._core import linear as _compiled
+from ..errors import InvalidArgument
+from . import _bounds, _check
+from ._base import Objective
+from ._check import Vector
+
+
+class LinearModel(Objective):
+    """f(x) = (1/N) sum_j psi(a_j'x; b_j) + reg sum_i x_i^2 / (1 + x_i^2), sampled uniformly.
+
+    A family sets, besides psi, `_curvature` = sup |psi''|, `_slopes` = sup |psi'| for every
+    sample. With rows a_j in A and W diagonal, |W| <= sup |psi''|, the Hessian is A'WA/N + D,
+    where the regulariser's D lies in [-reg/2, 2 reg]. Hence, with c = sup |psi''|,
+
+    * L = c ||A||^2 / N + 2 reg and L_max = c max_i ||A e_i||^2 / N + 2 reg, attained where
+      every psi'' is c at once (and x = 0, if regularised);
+    * L_T = (c/N) ||A|| min(||A||, F_T) + 2 reg, F_T^2 the sum of the T largest squared column
+      norms, as ||A'W A_S|| <= c ||A|| ||A_S||;
+    * sigma^2 = (1/N) sum_j ||a_j||^2 sup |psi'(.; b_j)|^2: the variance over a uniform sample is
+      below the second moment, and the regulariser is in no way random.
+
+    ||A|| is exact up to rounding where A has at most 1500 rows or columns, and a certified
+    upper bound else, within a small factor if A is nonnegative.
+
+    Contiguous float64 rows and canonical CSR arrays with float64 values (int32 or int64
+    indices; read-only and memory-mapped ones too) are used in place: do not change them.
+    Anything else is converted once.
+    """
+
+    _curvature: float
+    _slopes: Vector | float
+    _reg: float = 0.0
+
+    def _set_model(
+        self, loss: str, A: Any, b: Vector, scale: float = 1.0, reg: float = 0.0
+    ) -> None:
+        self._rows, arguments = rows(A)
+        self._labels = b
+        self._reg = reg
+        data, start, indices = arguments
+        n_samples, n = self._rows.shape
+        if b.shape != (n_samples,):
+            raise InvalidArgument(
+                f"y must have shape ({n_samples},), got {b.shape}. Give one number per row of A."
+            )
+        self._kernel = _compiled.Linear(loss, n, data, b, start, indices, scale, reg)
+
+    lower_bound = 0.0
+
+    @cached_property
+    def _norm(self) -> float:
+        return sqrt(_bounds.squared_norm(self._rows))
+
+    @cached_property
+    def _columns(self) -> Vector:
+        """Squared column norms, largest first."""
+        return -np.sort(-_bounds.squared_column_norms(self._rows))
+
+    @property
+    def _weight(self) -> float:
+        return self._curvature / self._rows.shape[0]
+
+    @cached_property
+    def L(self) -> float:
+        """C ||A||^2 / N + 2 reg, c = sup |psi''|."""
+        return max(self._weight * self._norm**2 + 2 * self._reg, self.L_max)
+
+    @cached_property
+    def L_max(self) -> float:
+        """C max_i ||A e_i||^2 / N + 2 reg, c = sup |psi''|."""
+        return self._weight * float(self._columns[0]) + 2 * self._reg
+
+    @cached_property
+    def sigma(self) -> float:
+        """Root of (1/N) sum_j ||a_j||^2 sup |psi'(.; b_j)|^2."""
+        squares = _bounds.squared_row_norms(self._rows) * np.square(self._slopes)
+        return sqrt(float(squares.mean()))
+
+    def _L_T(self, T: int) -> float:
+        block = sqrt(float(self._columns[:T].sum()))
+        return self._weight * self._norm * min(self._norm, block) + 2 * self._reg
+
+
+def rows(A: Any) -> tuple[Any, tuple[Vector, Any, Any]]:
+    """Check a data matrix; return it (dense or CSR) and the flat arrays the kernel reads."""
+    if scipy.sparse.issparse(A):
+        return _sparse_rows(A)
+    _check_real(A)
+    try:
+        dense = np.ascontiguousarray(A, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InvalidArgument(
+            f"A must be an array or a SciPy sparse matrix, got {type(A).__name__}. "
+            "Give numbers, shape (n_samples, n)."
+        ) from None
+    _check_shape(np.shape(A))
+    _check_finite(dense.reshape(-1))
+    return dense, (dense.reshape(-1), None, None)
+
+
+def _sparse_rows(A: Any) -> tuple[Any, tuple[Vector, Any, Any]]:
+    _check_shape(A.shape)
+    _check_real(A)
+    matrix = A if A.format == "csr" else scipy.sparse.csr_array(A)
+    if matrix.dtype != np.float64:
+        matrix = matrix.astype(np.float64)
+    for attempt in range(2):
+        start = np.ascontiguousarray(matrix.indptr, dtype=np.int64)
+        indices = np.ascontiguousarray(matrix.indices)
+        data = np.ascontiguousarray(matrix.data)
+        fits = start.size == A.shape[0] + 1 and data.size >= start[-1] and indices.dtype.kind == "i"
+        flaw = _compiled.csr_flaw(start, indices, A.shape[1]) if fits else "broken"
+        if flaw == "broken" or (flaw and attempt):
+            raise InvalidArgument(
+                "A must be a sound CSR matrix, got indices out of range or of the wrong number. "
+                "Build it by scipy.sparse.csr_array((data, indices, indptr), shape)."
+            )
+        if not flaw:
+            break
+        matrix = matrix.copy()  # the caller's matrix stays as it is
+        matrix.has_canonical_format = False
+        matrix.sum_duplicates()
+    _check_finite(data)
+    return matrix, (data, start, indices)
+
+
+def _check_real(A: Any) -> None:
+    if np.iscomplexobj(A):
+        raise InvalidArgument(
+            "A must be real, got complex numbers. Give real and imaginary parts as columns."
+        )
+
+
+def _check_shape(shape: tuple[int, ...]) -> None:
+    if len(shape) != 2 or 0 in shape:
+        raise InvalidArgument(
+            f"A must be a non-empty matrix, got shape {shape}. Give one row per sample."
+        )
+
+
+def _check_finite(values: Vector) -> None:
+    if not _compiled.all_finite(values):
+        raise InvalidArgument("A must be finite, got NaN or infinity. Clean the data first.")
+
+
+def labels(y: ArrayLike) -> Vector:
+    """Check a vector of labels or targets."""
+    return _check.vector("y", y, None, remedy="Give one number per row of A.")
