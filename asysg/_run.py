@@ -195,8 +195,8 @@ def certify(
         Hypothesis(
             "delays bounded by T",
             T is not None,
-            None,
-            {} if T is None else {"T": float(T)},
+            None if T is None else 0.0,
+            {} if T is None else {"max_delay": float(T), "T": float(T)},
             "measured" if plan.max_delay is None else "enforced",
             delay_note(T, plan.prescribed_T),
         ),
