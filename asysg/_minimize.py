@@ -24,6 +24,8 @@ from .steplengths import Steplength
 from .theory import Hypothesis, ProblemConstants
 
 RECORDING = {False: 0, "sampled": 1, "full": 2}
+#: More workers than this are a mistake, or work for the simulator.
+MOST_THREADS = 1024
 #: Updates of the pilot that measures the delay before a steplength is prescribed.
 PILOT = 20_000
 
@@ -194,7 +196,7 @@ def expected_delay(plan: Plan, p: int) -> int:
 
 def threads(n_threads: int | None, method: str) -> int:
     """Return how many workers will run, or refuse what this build or machine cannot give."""
-    limit = thread_limit()
+    limit = min(thread_limit(), MOST_THREADS)
     if method == "sgd":
         if n_threads not in (None, 1):
             raise InvalidArgument(
@@ -214,8 +216,8 @@ def threads(n_threads: int | None, method: str) -> int:
         )
     if p > limit:
         raise InvalidArgument(
-            f"n_threads must be at most {limit}, the limit of the OpenMP runtime, got {p}. "
-            "Raise OMP_THREAD_LIMIT."
+            f"n_threads must be at most {limit}, got {p}. OMP_THREAD_LIMIT may raise that to "
+            f"{MOST_THREADS}; for more workers use asysg.simulate."
         )
     return p
 

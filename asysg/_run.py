@@ -224,9 +224,12 @@ def certify(
             constants = plan.objective.constants(plan.x0, T=T or 0)
         except InvalidArgument as error:
             evidence.append(Hypothesis("constants known", False, None, {}, "proven", str(error)))
+    # A run that diverged has no finite ergodic norm; one stopped before its first recorded
+    # iterate has none at all.
+    measured = float("inf") if status == "diverged" else trace.ergodic
     return theory.certify(
         constants, algorithm=plan.algorithm, gamma=gamma, K=K, M=plan.M, T=T or 0, form=form,
-        measured=trace.ergodic, evidence=tuple(evidence),
+        measured=None if np.isnan(measured) else measured, evidence=tuple(evidence),
     )
 
 

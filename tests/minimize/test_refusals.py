@@ -55,13 +55,13 @@ BAD_THREADS = [
 
 @pytest.mark.parametrize(("name", "value"), BAD_BOTH + BAD_THREADS)
 def test_minimize(obj, name, value):
-    with pytest.raises(InvalidArgument, match=rf"^{name} .*, got .*\.$"):
+    with pytest.raises(InvalidArgument, match=rf"(?s)^{name} .*, got .*\.$"):
         asysg.minimize(obj, X0, **{**GOOD, name: value})
 
 
 @pytest.mark.parametrize(("name", "value"), [*BAD_BOTH, ("delays", 3), ("delays", "constant")])
 def test_simulate(obj, name, value):
-    with pytest.raises(InvalidArgument, match=rf"^{name} .*, got .*\.$"):
+    with pytest.raises(InvalidArgument, match=rf"(?s)^{name} .*, got .*\.$"):
         simulate.minimize(obj, X0, **{**GOOD, name: value})
 
 
