@@ -131,9 +131,18 @@ def minimize(
     (True, 5000)
     """
     plan = make_plan(
-        obj, x0, method=method, steplength=steplength, batch_size=batch_size,
-        n_updates=n_updates, n_records=n_records, form=form, constants=constants,
-        callback=callback, progress=progress, rng=rng,
+        obj,
+        x0,
+        method=method,
+        steplength=steplength,
+        batch_size=batch_size,
+        n_updates=n_updates,
+        n_records=n_records,
+        form=form,
+        constants=constants,
+        callback=callback,
+        progress=progress,
+        rng=rng,
     )
     choice("update", update, ("atomic",))
     choice("record", record, tuple(RECORDING))
@@ -225,21 +234,46 @@ def threads(n_threads: int | None, method: str) -> int:
 def evidence(method: str, p: int) -> tuple[Hypothesis, ...]:
     """Say what real threads guarantee and what they cannot."""
     found = [
-        Hypothesis("no update is lost", True, None, {}, "by construction",
-                   "atomic adds" if method == "asysg-incon" else "one writer at a time"),
-        Hypothesis("samples unbiased and independent", True, None, {}, "by construction",
-                   "drawn by counter, uniformly, before anything is computed"),
+        Hypothesis(
+            "no update is lost",
+            True,
+            None,
+            {},
+            "by construction",
+            "atomic adds" if method == "asysg-incon" else "one writer at a time",
+        ),
+        Hypothesis(
+            "samples unbiased",
+            True,
+            None,
+            {},
+            "by construction",
+            "drawn by counter, uniformly, before anything is computed",
+        ),
     ]
     if method == "asysg-incon":
-        found.append(Hypothesis("coordinates uniform and independent", True, None, {},
-                                "by construction"))
+        found.append(Hypothesis("coordinates uniform", True, None, {}, "by construction"))
     if p == 1:
-        found.append(Hypothesis("reads oblivious", True, None, {}, "by construction",
-                                "one thread: every read is the current iterate"))
+        found.append(
+            Hypothesis(
+                "reads oblivious",
+                True,
+                None,
+                {},
+                "by construction",
+                "one thread: every read is the current iterate",
+            )
+        )
     else:
-        found.append(Hypothesis(
-            "reads oblivious", True, None, {}, "assumed",
-            "true as far as the time of an update does not depend on its sample; the robust "
-            "form does not need it",
-        ))
+        found.append(
+            Hypothesis(
+                "reads oblivious",
+                True,
+                None,
+                {},
+                "assumed",
+                "true as far as the time of an update does not depend on its sample; the robust "
+                "form does not need it",
+            )
+        )
     return tuple(found)

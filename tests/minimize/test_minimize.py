@@ -51,11 +51,19 @@ def test_exactly_K_updates(obj, method, p, K):
 def test_one_thread_repeats_to_the_bit(obj, method):
     runs = [
         asysg.minimize(
-            obj, X0, method=method, steplength=0.2, n_updates=3000, n_threads=1, rng=5,
-            batch_size=2, n_records=n_records, record=record,
+            obj,
+            X0,
+            method=method,
+            steplength=0.2,
+            n_updates=3000,
+            n_threads=1,
+            rng=5,
+            batch_size=2,
+            n_records=n_records,
+            record=record,
         )
         for n_records, record in ((200, "sampled"), (3, "full"), (5000, False))
-    ]  # fmt: skip
+    ]
     other = simulate.minimize(
         obj, X0, method=method, steplength=0.2, n_updates=3000, rng=5, batch_size=2
     )
@@ -102,9 +110,13 @@ def test_steplengths(obj):
     assert falling.steplength is None
     assert falling.certificate.form == "paper"
     assert falling.certificate.bound == theory.con.bound(
-        np.array([schedule(k) for k in range(1, 51)]), obj.constants(X0, T=0), K=50, M=1, T=0,
+        np.array([schedule(k) for k in range(1, 51)]),
+        obj.constants(X0, T=0),
+        K=50,
+        M=1,
+        T=0,
         form="paper",
-    )  # fmt: skip
+    )
     incon = asysg.minimize(
         obj, X0, method="asysg-incon", n_threads=1, steplength=schedule, n_updates=50
     )
@@ -138,9 +150,7 @@ def test_prescribed(obj, method, p):
 def test_unrecorded_run_claims_no_delay(obj):
     if not openmp_version():
         pytest.skip("one thread has no delay to record")
-    res = asysg.minimize(
-        obj, X0, steplength=0.01, n_updates=1000, n_threads=2, record=False, rng=0
-    )
+    res = asysg.minimize(obj, X0, steplength=0.01, n_updates=1000, n_threads=2, record=False, rng=0)
     assert res.staleness.max is None
     assert not res.certificate.holds
     assert res.nit == 1000
