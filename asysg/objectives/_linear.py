@@ -53,7 +53,7 @@ class LinearModel(Objective):
         n_samples, n = self._rows.shape
         if b.shape != (n_samples,):
             raise InvalidArgument(
-                f"y must have shape ({n_samples},), got {b.shape}. Give one number per row of A."
+                "y", f"must have shape ({n_samples},)", b.shape, "Give one number per row of A."
             )
         self._kernel = _compiled.Linear(loss, n, data, b, start, indices, scale, reg)
 
@@ -135,13 +135,15 @@ def rows(A: Any) -> tuple[Any, tuple[Vector, Any, Any]]:
     """Check a data matrix; return it (dense or CSR) and the flat arrays the kernel reads."""
     if scipy.sparse.issparse(A):
         return _sparse_rows(A)
-    _check_real(A)
+    _check_real(np.asarray(A))
     try:
         dense = np.ascontiguousarray(A, dtype=np.float64)
     except (TypeError, ValueError):
         raise InvalidArgument(
-            f"A must be an array or a SciPy sparse matrix, got {type(A).__name__}. "
-            "Give numbers, shape (n_samples, n)."
+            "A",
+            "must be an array or a SciPy sparse matrix",
+            type(A).__name__,
+            "Give numbers, shape (n_samples, n).",
         ) from None
     _check_shape(np.shape(A))
     _check_finite(dense.reshape(-1))
@@ -162,8 +164,10 @@ def _sparse_rows(A: Any) -> tuple[Any, tuple[Vector, Any, Any]]:
         flaw = _compiled.csr_flaw(start, indices, A.shape[1]) if fits else "broken"
         if flaw == "broken" or (flaw and attempt):
             raise InvalidArgument(
-                "A must be a sound CSR matrix, got indices out of range or of the wrong number. "
-                "Build it by scipy.sparse.csr_array((data, indices, indptr), shape)."
+                "A",
+                "must be a sound CSR matrix",
+                "indices out of range or of the wrong number",
+                "Build it by scipy.sparse.csr_array((data, indices, indptr), shape).",
             )
         if not flaw:
             break
@@ -177,20 +181,22 @@ def _sparse_rows(A: Any) -> tuple[Any, tuple[Vector, Any, Any]]:
 def _check_real(A: Any) -> None:
     if np.iscomplexobj(A):
         raise InvalidArgument(
-            "A must be real, got complex numbers. Give real and imaginary parts as columns."
+            "A", "must be real", A.dtype, "Give real and imaginary parts as columns."
         )
 
 
 def _check_shape(shape: tuple[int, ...]) -> None:
     if len(shape) != 2 or 0 in shape:
         raise InvalidArgument(
-            f"A must be a non-empty matrix, got shape {shape}. Give one row per sample."
+            "A", "must be a non-empty matrix of shape (m, n)", shape, "Give one row per sample."
         )
 
 
 def _check_finite(values: Vector) -> None:
     if not _compiled.all_finite(values):
-        raise InvalidArgument("A must be finite, got NaN or infinity. Clean the data first.")
+        raise InvalidArgument(
+            "A", "must be finite", float(values[~np.isfinite(values)][0]), "Clean the data first."
+        )
 
 
 def answers(y: ArrayLike) -> Vector:
