@@ -1,0 +1,185 @@
+"""The recursions of both algorithms with given delays, compiled.
+
+The twin of ``asysg.simulate.recursion`` (the specification in NumPy), equal to it to the last
+bit: same operations, same order. With every delay 0 it is serial stochastic gradient.
+"""
+
+from cpython.pycapsule cimport PyCapsule_GetPointer
+from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.string cimport memcpy, memset
+
+from .abi cimport ASYSG_OBJECTIVE, ASYSG_OK, asysg_objective
+from .rng cimport asysg_below, asysg_word
+
+import numpy as np
+
+
+cdef inline uint64_t sample(
+    const asysg_objective *f, uint64_t key0, uint64_t key1, int64_t draw, int64_t m
+) noexcept nogil:
+    cdef uint64_t word = asysg_word(key0, key1, draw, 1 + m)
+    return asysg_below(word, f.n_samples) if f.n_samples else word
+
+
+cdef class Recursion:
+    """A run in which update k reads what the given delays say.
+
+    Parameters
+    ----------
+    capsule : PyCapsule
+        The objective. Whoever owns it must outlive this object.
+    x0 : ndarray of shape (n,), float64
+        Copied.
+    whole : bool
+        True for AsySG-con, False for AsySG-incon.
+    M, T : int
+        Batch size (>= 1) and the largest delay that will occur (>= 0).
+    key : tuple of two int
+        Key of the counter-based draws; update k uses draw k.
+    """
+
+    cdef asysg_objective *f
+    cdef uint64_t key0
+    cdef uint64_t key1
+    cdef bint whole
+    cdef int64_t M
+    cdef int64_t T
+    cdef readonly int64_t clock
+    cdef list keep
+    cdef readonly object x
+    cdef double[::1] x_view
+    cdef double[::1] g
+    cdef double[::1] work
+    # con: the last T + 1 iterates, iterate k in row k % (T + 1).
+    cdef double[:, ::1] iterates
+    # incon: the iterate k - T, and the updates since, update j in slot j % T.
+    cdef double[::1] oldest
+    cdef int64_t[::1] coordinates
+    cdef double[::1] increments
+    cdef double[::1] saved
+
+    def __init__(self, capsule, x0, *, whole, M, T, key):
+        self.keep = [capsule]
+        self.f = <asysg_objective *> PyCapsule_GetPointer(capsule, ASYSG_OBJECTIVE)
+        n = self.f.n
+        if len(x0) != n:
+            raise ValueError(f"x0 must have {n} entries, got {len(x0)}.")
+        self.x = np.array(x0, dtype=np.float64)
+        self.x_view = self.x
+        self.key0, self.key1 = key
+        self.whole, self.M, self.T = whole, M, T
+        self.clock = 0
+        self.g = np.zeros(n)
+        self.work = np.zeros(max(1, self.f.work_size))
+        if whole:
+            self.iterates = np.zeros((T + 1, n))
+        else:
+            self.oldest = self.x.copy()
+            self.coordinates = np.zeros(max(1, T), dtype=np.int64)
+            self.increments = np.zeros(max(1, T))
+            self.saved = np.zeros(max(1, T))
+
+    def advance(self, until, gamma, delays, seen=None):
+        """Run updates ``clock, ..., until - 1``.
+
+        Parameters
+        ----------
+        until : int
+        gamma : ndarray of shape (1,) or (until - clock,), float64
+        delays : ndarray of shape (until - clock, M), int64
+            Entry (k, m), in 0..T: sample m of that update reads the iterate so many updates
+            back (cut at the first iterate).
+        seen : ndarray of shape (until - clock, M, T), uint8, optional
+            AsySG-incon only: entry (k, m, t) says whether the read contains update k - 1 - t,
+            for any subset of the updates within the delay; older ones are always contained.
+
+        Returns
+        -------
+        bool
+            False if the objective failed.
+        """
+        cdef const double[::1] steps = gamma
+        cdef const int64_t[:, ::1] tau = delays
+        cdef const uint8_t[:, :, ::1] mask = None
+        cdef const uint8_t *row = NULL
+        cdef int64_t base = self.clock, end = until, k
+        cdef int64_t stride = 0 if len(gamma) == 1 else 1
+        cdef bint ok = True
+        count = max(0, end - base)
+        if len(gamma) not in (1, count) or delays.shape != (count, self.M):
+            raise ValueError("gamma and delays must have one entry an update.")
+        if count and not (0 <= delays.min() and delays.max() <= self.T):
+            raise ValueError(f"delays must lie in 0..{self.T}.")
+        if seen is not None:
+            if self.whole or seen.shape != (count, self.M, self.T):
+                raise ValueError("seen must have shape (updates, M, T) and needs AsySG-incon.")
+            mask = seen
+        with nogil:
+            for k in range(base, end):
+                if self.whole:
+                    ok = self.con(k, steps[(k - base) * stride], tau[k - base])
+                else:
+                    if mask is not None and self.T > 0:
+                        row = &mask[k - base, 0, 0]
+                    ok = self.incon(k, steps[(k - base) * stride], tau[k - base], row)
+                if not ok:
+                    break
+                self.clock = k + 1
+        return ok
+
+    cdef bint con(self, int64_t k, double step, const int64_t[::1] tau) noexcept nogil:
+        cdef int64_t n = self.f.n, m, j, ring = self.T + 1
+        memcpy(&self.iterates[k % ring, 0], &self.x_view[0], n * sizeof(double))
+        memset(&self.g[0], 0, n * sizeof(double))
+        for m in range(self.M):
+            if self.f.gradient(
+                self.f.self,
+                &self.iterates[(k - min(k, tau[m])) % ring, 0],
+                sample(self.f, self.key0, self.key1, k, m),
+                &self.work[0],
+                &self.g[0],
+            ) != ASYSG_OK:
+                return False
+        for j in range(n):
+            self.x_view[j] += -(step * self.g[j])
+        return True
+
+    cdef bint incon(
+        self, int64_t k, double step, const int64_t[::1] tau, const uint8_t *seen
+    ) noexcept nogil:
+        cdef int64_t i = <int64_t> asysg_below(asysg_word(self.key0, self.key1, k, 0), self.f.n)
+        cdef int64_t m, age, j, c, window = min(k, self.T)
+        cdef double g = 0.0, increment
+        cdef bint ok
+        for m in range(self.M):
+            # The read is iterate k - window plus the updates since that it contains, added in
+            # their order. They are added to `oldest` in place and taken back afterwards.
+            for age in range(window - 1, -1, -1):
+                j = (k - 1 - age) % self.T
+                c = self.coordinates[j]
+                self.saved[age] = self.oldest[c]
+                if age >= tau[m] or (seen is not NULL and seen[m * self.T + age]):
+                    self.oldest[c] += self.increments[j]
+            ok = self.f.partial(
+                self.f.self,
+                &self.oldest[0],
+                sample(self.f, self.key0, self.key1, k, m),
+                i,
+                &self.work[0],
+                &g,
+            ) == ASYSG_OK
+            for age in range(window):
+                self.oldest[self.coordinates[(k - 1 - age) % self.T]] = self.saved[age]
+            if not ok:
+                return False
+        increment = -(step * g)
+        self.x_view[i] += increment
+        if self.T == 0:
+            self.oldest[i] = self.x_view[i]
+        else:
+            j = k % self.T
+            if k >= self.T:
+                self.oldest[self.coordinates[j]] += self.increments[j]
+            self.coordinates[j] = i
+            self.increments[j] = increment
+        return True

@@ -1,0 +1,438 @@
+"""The two algorithms on real threads.
+
+``Threads.advance`` sends p workers into one parallel region; each repeats four steps,
+*read, sample, compute, update*, until the agreed number of updates is done, and the region
+ends with x exactly at that iterate. Between regions Python records, listens and stores.
+
+Where the shared state may be touched, and in which order, is said in ``clock.h`` and
+``atomic.h``; all else here is private to a worker.
+"""
+
+from cython.parallel cimport prange
+from cpython.pycapsule cimport PyCapsule_GetPointer
+from libc.math cimport NAN
+from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy, memset
+
+from .abi cimport ASYSG_OBJECTIVE, ASYSG_OK, asysg_objective
+from .clock cimport (
+    ASYSG_LATE,
+    ASYSG_NONE,
+    asysg_add,
+    asysg_cell,
+    asysg_clock,
+    asysg_clock_done,
+    asysg_clock_start,
+    asysg_clock_ticket,
+    asysg_load,
+    asysg_lock,
+    asysg_peek,
+    asysg_poke,
+    asysg_take,
+    asysg_unlock,
+    asysg_yield,
+)
+from .rng cimport asysg_below, asysg_word
+
+import numpy as np
+
+
+cdef extern from *:
+    """
+    static inline int asysg_bin(int64_t delay) {
+        return delay == 0 ? 0 : 64 - __builtin_clzll((unsigned long long)delay);
+    }
+    #ifdef _OPENMP
+    #include <omp.h>
+    static inline int asysg_team(void) { return omp_get_num_threads(); }
+    #else
+    static inline int asysg_team(void) { return 1; }
+    #endif
+    """
+    int asysg_bin(int64_t delay) noexcept nogil
+    int asysg_team() noexcept nogil
+
+
+# One update as the flight recorder keeps it; LOG below is the same for NumPy.
+cdef struct Entry:
+    int64_t worker
+    int64_t start       # every update before it was in the read
+    int64_t draw        # the counter that regenerates samples and coordinate
+    int64_t coordinate  # -1: the whole vector
+    double increment    # what was added to that coordinate; nan for the whole vector
+
+LOG = np.dtype(
+    [
+        ("worker", np.int64),
+        ("start", np.int64),
+        ("draw", np.int64),
+        ("coordinate", np.int64),
+        ("increment", np.float64),
+    ]
+)
+
+
+# What a worker brings: private memory and private counts, apart by 128 bytes or more.
+cdef struct Worker:
+    double *xhat
+    double *g
+    double *work
+    void *scratch
+    int64_t *histogram   # of delays, in log2 bins
+    int64_t max_delay
+    int64_t sum_delay
+    int64_t updates
+    int64_t recomputed
+    int64_t draw         # the draws [draw, last) of this worker's allotment are left
+    int64_t last
+    char padding[128]
+
+
+# What the workers share.
+cdef struct Run:
+    asysg_objective *f
+    double *x
+    asysg_clock clock
+    asysg_cell *draws       # the next draw that nobody has been allotted
+    asysg_cell *stop        # 0, or 1 + the worker whose objective failed
+    asysg_cell *lock
+    int64_t until           # draws and updates of this region end here
+    int64_t allotment
+    const double *gamma     # steplength of update k: gamma[(k - base) * stride]
+    int64_t base
+    int64_t stride
+    int64_t M
+    int64_t max_delay
+    uint64_t key0
+    uint64_t key1
+    int recording           # 0: no clock, 1: count delays, 2: log every update
+    Entry *log              # of update k: log[k - base]
+
+
+cdef inline double steplength(const Run *r, int64_t k) noexcept nogil:
+    return r.gamma[(k - r.base) * r.stride]
+
+
+cdef inline bint next_draw(Run *r, Worker *me) noexcept nogil:
+    """Take the next draw of this worker's allotment, or a new allotment."""
+    if asysg_peek(r.stop):
+        return False
+    me.draw += 1
+    if me.draw >= me.last:
+        me.draw = asysg_take(r.draws, r.allotment)
+        me.last = min(me.draw + r.allotment, r.until)
+    return me.draw < r.until
+
+
+cdef inline uint64_t sample(const Run *r, int64_t draw, int64_t m) noexcept nogil:
+    """Sample m of the minibatch of this draw: slot 1 + m of the draw's words."""
+    cdef uint64_t word = asysg_word(r.key0, r.key1, draw, 1 + m)
+    return asysg_below(word, r.f.n_samples) if r.f.n_samples else word
+
+
+cdef inline void tally(Worker *me, int64_t delay) noexcept nogil:
+    me.histogram[asysg_bin(delay)] += 1
+    me.sum_delay += delay
+    if delay > me.max_delay:
+        me.max_delay = delay
+
+
+cdef inline bint read(const Run *r, Worker *me, uint64_t s, int64_t i, bint have_all) noexcept nogil:
+    """Read, entry by entry, what partial i of sample s looks at; return whether that was all."""
+    cdef const void *idx = NULL
+    cdef int64_t t, j, count = -1
+    if have_all:
+        return True
+    if r.f.support is not NULL:
+        count = r.f.support(r.f.self, s, i, me.scratch, &idx)
+    if count < 0:
+        for j in range(r.f.n):
+            me.xhat[j] = asysg_load(&r.x[j])
+        return True
+    if r.f.index_size == 4:
+        for t in range(count):
+            j = (<const int32_t *> idx)[t]
+            me.xhat[j] = asysg_load(&r.x[j])
+    else:
+        for t in range(count):
+            j = (<const int64_t *> idx)[t]
+            me.xhat[j] = asysg_load(&r.x[j])
+    return False
+
+
+cdef void incon(Run *r, int64_t w, Worker *me) noexcept nogil:
+    """AsySG-incon (Algorithm 2): one uniform coordinate, read and written without locks."""
+    cdef int64_t i, m, k, start = 0
+    cdef double g, increment
+    cdef uint64_t s
+    cdef bint have_all
+    while next_draw(r, me):
+        i = <int64_t> asysg_below(asysg_word(r.key0, r.key1, me.draw, 0), r.f.n)
+        while True:
+            if r.recording:
+                start = asysg_clock_start(&r.clock)
+            g = 0.0
+            have_all = False
+            for m in range(r.M):
+                s = sample(r, me.draw, m)
+                have_all = read(r, me, s, i, have_all)
+                if r.f.partial(r.f.self, me.xhat, s, i, me.work, &g) != ASYSG_OK:
+                    asysg_poke(r.stop, 1 + w)
+                    return
+            if not r.recording:
+                k = me.draw
+                break
+            k = asysg_clock_ticket(&r.clock, w, start, r.max_delay)
+            if k != ASYSG_LATE:
+                break
+            me.recomputed += 1
+            asysg_yield()
+        increment = -(steplength(r, k) * g)
+        asysg_add(&r.x[i], increment)
+        me.updates += 1
+        if r.recording:
+            asysg_clock_done(&r.clock, w)
+            tally(me, k - start)
+            if r.recording == 2:
+                r.log[k - r.base] = Entry(w, start, me.draw, i, increment)
+
+
+cdef void con(Run *r, int64_t w, Worker *me) noexcept nogil:
+    """AsySG-con (Algorithm 1): whole-vector updates, every read exactly some iterate.
+
+    The lock is the parameter server: whoever holds it applies one gradient and takes the next
+    snapshot, so the clock is exact and every iterate has one reader.
+    """
+    cdef int64_t j, m, k, start
+    cdef double step
+    cdef bint late
+    cdef size_t size = r.f.n * sizeof(double)
+    if not next_draw(r, me):
+        return
+    asysg_lock(r.lock)
+    start = asysg_peek(r.clock.now)
+    memcpy(me.xhat, r.x, size)
+    asysg_unlock(r.lock)
+    while True:
+        memset(me.g, 0, size)
+        for m in range(r.M):
+            if r.f.gradient(
+                r.f.self, me.xhat, sample(r, me.draw, m), me.work, me.g
+            ) != ASYSG_OK:
+                asysg_poke(r.stop, 1 + w)
+                return
+        asysg_lock(r.lock)
+        k = asysg_peek(r.clock.now)
+        late = r.max_delay >= 0 and k - start > r.max_delay
+        if not late:
+            step = steplength(r, k)
+            for j in range(r.f.n):
+                r.x[j] += -(step * me.g[j])
+            asysg_poke(r.clock.now, k + 1)
+            if r.recording == 2:
+                r.log[k - r.base] = Entry(w, start, me.draw, -1, NAN)
+        memcpy(me.xhat, r.x, size)
+        asysg_unlock(r.lock)
+        if late:
+            me.recomputed += 1
+            start = k
+            continue
+        me.updates += 1
+        tally(me, k - start)
+        start = k + 1
+        if not next_draw(r, me):
+            return
+
+
+cdef inline void work(Run *r, int64_t w, Worker *me, bint whole) noexcept nogil:
+    if whole:
+        con(r, w, me)
+    else:
+        incon(r, w, me)
+
+
+cdef class Threads:
+    """A run on real threads: the shared x, the clock, and each worker's private memory.
+
+    Parameters
+    ----------
+    capsule : PyCapsule
+        The objective. Whoever owns it must outlive this object.
+    x0 : ndarray of shape (n,), float64
+        Copied.
+    whole : bool
+        True for AsySG-con, False for AsySG-incon.
+    M, p : int
+        Batch size and number of workers, both >= 1.
+    key : tuple of two int
+        Key of the counter-based draws.
+    max_delay : int
+        Enforced bound of the delay; -1 for none.
+    recording : int
+        0 (no clock), 1 (delays counted) or 2 (every update logged).
+    clock : int
+        Updates already done, where a run continues.
+    """
+
+    cdef Run r
+    cdef bint whole
+    cdef int64_t p
+    cdef Worker *workers
+    cdef double[::1] x_view
+    cdef list keep
+    cdef readonly object x
+    cdef object histograms
+    cdef readonly object log
+    cdef readonly int team
+
+    def __cinit__(self, capsule, x0, *, p, **_):
+        self.workers = <Worker *> calloc(p, sizeof(Worker))
+        if self.workers is NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        free(self.workers)
+
+    def __init__(self, capsule, x0, *, whole, M, p, key, max_delay, recording, clock=0):
+        cdef int64_t w, n, wide
+        self.keep = [capsule]
+        self.whole = whole
+        self.p = p
+        self.team = 0
+        self.r.f = <asysg_objective *> PyCapsule_GetPointer(capsule, ASYSG_OBJECTIVE)
+        self.r.M = M
+        self.r.key0, self.r.key1 = key
+        self.r.max_delay = max_delay
+        self.r.recording = recording
+        n = self.r.f.n
+        if len(x0) != n:
+            raise ValueError(f"x0 must have {n} entries, got {len(x0)}.")
+        self.x = np.array(x0, dtype=np.float64)
+        self.x_view = self.x
+        self.r.x = &self.x_view[0]
+        self.histograms = np.zeros((p, 128), dtype=np.int64)
+        self.log = None
+
+        # Cells: clock, draws, stop, lock, then the slots.
+        cdef int64_t[:, ::1] cells = self.cells((4 + p, 16), np.int64)
+        self.r.clock.now = <asysg_cell *> &cells[0, 0]
+        self.r.draws = <asysg_cell *> &cells[1, 0]
+        self.r.stop = <asysg_cell *> &cells[2, 0]
+        self.r.lock = <asysg_cell *> &cells[3, 0]
+        self.r.clock.slot = <asysg_cell *> &cells[4, 0]
+        self.r.clock.workers = p
+        cells[0, 0] = cells[1, 0] = clock
+        for w in range(p):
+            cells[4 + w, 0] = ASYSG_NONE
+
+        # Private memory: x̂, g, work, scratch, each rounded up and padded by 128 bytes.
+        cdef int64_t[:, ::1] histogram = self.histograms
+        wide = sum(16 * (size // 16 + 2) for size in (
+            n, n, self.r.f.work_size, self.r.f.support_size
+        ))
+        cdef double[:, ::1] memory = self.cells((p, wide), np.float64)
+        cdef Worker *worker
+        for w in range(p):
+            worker = &self.workers[w]
+            worker.xhat = &memory[w, 0]
+            worker.g = worker.xhat + 16 * (n // 16 + 2)
+            worker.work = worker.g + 16 * (n // 16 + 2)
+            worker.scratch = worker.work + 16 * (self.r.f.work_size // 16 + 2)
+            worker.histogram = &histogram[w, 0]
+
+    def cells(self, shape, dtype):
+        """Return a zeroed array that starts on a 128-byte boundary."""
+        size = int(np.prod(shape))
+        raw = np.zeros(size + 16, dtype=dtype)
+        skip = -raw.ctypes.data % 128 // 8
+        self.keep.append(raw)
+        return raw[skip:skip + size].reshape(shape)
+
+    def advance(self, until, gamma):
+        """Run updates ``clock, ..., until - 1`` and return when all are in x.
+
+        Parameters
+        ----------
+        until : int
+        gamma : ndarray of shape (1,) or (until - clock,), float64
+            The steplength of each of these updates.
+
+        Returns
+        -------
+        bool
+            False if the objective failed; then ``failed_worker`` says in which worker.
+        """
+        cdef const double[::1] steps = gamma
+        cdef Run *r = &self.r
+        cdef int64_t w, p = self.p
+        cdef bint whole = self.whole
+        cdef int team = 0
+        cdef int64_t[:, ::1] entries
+        cdef Worker *workers = self.workers
+        r.base = asysg_peek(r.clock.now)
+        if until <= r.base:
+            return True
+        r.until = until
+        r.gamma = &steps[0]
+        r.stride = 0 if len(gamma) == 1 else 1
+        if len(gamma) not in (1, until - r.base):
+            raise ValueError("gamma must have one entry or one an update.")
+        # Large enough to keep workers from each other's counter, small enough that all end
+        # together. A lone worker takes the draws in their order.
+        r.allotment = max(1, min(64, (until - r.base) // (16 * p)))
+        asysg_poke(r.draws, r.base)
+        if r.recording == 2:
+            self.log = np.empty(until - r.base, dtype=LOG)
+            entries = self.log.view(np.int64).reshape(-1, 5)
+            r.log = <Entry *> &entries[0, 0]
+        for w in range(p):
+            workers[w].draw = workers[w].last = 0
+        if p == 1:
+            team = 1
+            with nogil:
+                work(r, 0, workers, whole)
+        else:
+            for w in prange(p, nogil=True, num_threads=p, schedule="static", chunksize=1):
+                team = asysg_team()  # lastprivate: the value of the last worker remains
+                work(r, w, &workers[w], whole)
+        self.team = team
+        if r.recording == 0 and not self.whole:
+            asysg_poke(r.clock.now, sum(workers[w].updates for w in range(p)))
+        return asysg_peek(r.stop) == 0
+
+    @property
+    def clock(self):
+        """Updates done so far."""
+        return asysg_peek(self.r.clock.now)
+
+    @property
+    def failed_worker(self):
+        """The worker whose objective failed, or None."""
+        stop = asysg_peek(self.r.stop)
+        return stop - 1 if stop else None
+
+    @property
+    def histogram(self):
+        """Updates by delay, in log2 bins, shape (64,)."""
+        return self.histograms[:, :64].sum(axis=0)
+
+    @property
+    def max_delay(self):
+        """The largest recorded delay."""
+        return max(self.workers[w].max_delay for w in range(self.p))
+
+    @property
+    def sum_delay(self):
+        """The sum of all recorded delays."""
+        return sum(self.workers[w].sum_delay for w in range(self.p))
+
+    @property
+    def recomputed(self):
+        """How many gradients came too late for ``max_delay`` and were computed again."""
+        return sum(self.workers[w].recomputed for w in range(self.p))
+
+    @property
+    def updates_by_worker(self):
+        """How many updates each worker did."""
+        return [self.workers[w].updates for w in range(self.p)]

@@ -1,0 +1,279 @@
+"""Run a method on real threads: the front door."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ._check import choice, integer
+from ._checkpoint import Checkpoint, resumed
+from ._core.openmp import openmp_version, thread_limit
+from ._core.threads import Threads
+from ._draws import RNG
+from ._plan import Intermediate, Plan, State, make_plan, prescribe
+from ._run import run
+from .errors import InvalidArgument
+from .objectives import Objective
+from .result import Result
+from .steplengths import Steplength
+from .theory import Hypothesis, ProblemConstants
+
+RECORDING = {False: 0, "sampled": 1, "full": 2}
+#: More workers than this are a mistake, or work for the simulator.
+MOST_THREADS = 1024
+#: Updates of the pilot that measures the delay before a steplength is prescribed.
+PILOT = 20_000
+
+
+def minimize(
+    obj: Objective,
+    x0: ArrayLike,
+    *,
+    method: str = "asysg-incon",
+    steplength: Steplength | str = "prescribed",
+    batch_size: int | None = None,
+    n_updates: int | None = None,
+    n_threads: int | None = None,
+    max_delay: int | None = None,
+    update: str = "atomic",
+    record: str | bool = "sampled",
+    n_records: int = 200,
+    form: str = "plus",
+    constants: ProblemConstants | None = None,
+    callback: Callable[[Intermediate], object] | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint_every: float = 10.0,
+    progress: bool = False,
+    rng: RNG = None,
+) -> Result:
+    r"""Minimise an objective by asynchronous stochastic gradient on real threads.
+
+    Parameters
+    ----------
+    obj : Objective
+        What to minimise; see `asysg.objectives`.
+    x0 : array of shape (n,)
+        The start, finite.
+    method : {"asysg-incon", "asysg-con", "sgd"}
+        Lock-free coordinate updates from inconsistent reads (Algorithm 2 of the paper);
+        whole-vector updates from consistent reads, the lock in the place of the parameter
+        server (Algorithm 1); or the serial method, one thread and no delay.
+    steplength : float, Prescription, callable, ndarray, "prescribed" or "optimal"
+        The factor of the *sum* over the minibatch. A callable or an array gives
+        :math:`\gamma_k`, k = 1, 2, ... "prescribed" measures the delay T (by a short pilot at
+        steplength 0, or takes `max_delay` where it is given) and uses the theorem's corollary;
+        "optimal" does the same and uses the admissible steplength with the smallest bound.
+    batch_size, n_updates : int
+        M and K, at least 1. Taken from a `Prescription` if left out; `batch_size` is 1
+        otherwise.
+    n_threads : int, optional
+        Workers. By default the cores this process may really use (affinity and container
+        quota counted).
+    max_delay : int, optional
+        Enforce this T: an update whose read is older is computed again from a fresh read, so
+        that the theorem's hypothesis holds by construction. Values below ``n_threads - 1``
+        are kept too, at the price of wasted work. Without it, delays are measured only.
+    update : {"atomic"}
+        How asysg-incon writes: an atomic add, by which no update is lost.
+    record : {"sampled", "full", False}
+        "sampled": delays counted for every update, iterates recorded now and then. "full":
+        besides, one entry an update in ``Result.log``. False: no clock, hence no measured T
+        and no certificate of one, at the highest speed.
+    n_records : int
+        Iterates recorded in the trace, at least 1; each costs a full gradient, which is not
+        counted in the times.
+    form : str
+        Form of the theorem the certificate rests on; see `asysg.theory`.
+    constants : ProblemConstants, optional
+        Use these instead of ``obj.constants(x0, T)``.
+    callback : callable, optional
+        ``callback(intermediate_result)`` at every recorded iterate, between parallel regions;
+        raise StopIteration to end the run.
+    checkpoint : path-like, optional
+        Keep the state of the run in this file, and go on from it if it exists.
+    checkpoint_every : float
+        Least seconds between two writes of the checkpoint.
+    progress : bool
+        Show a progress bar.
+    rng : int, Generator, SeedSequence or None
+        The same seed draws the same samples and coordinates for every number of threads. With
+        one thread it gives the same bits. With several, the order in which updates meet is
+        the machine's, so x differs from run to run: use `asysg.simulate` to repeat a run
+        exactly.
+
+    Returns
+    -------
+    Result
+        With ``success=False`` and the reason in ``status`` and ``message`` where the run
+        was interrupted, stopped, or left the finite numbers.
+
+    Raises
+    ------
+    InvalidArgument
+        For every argument that cannot be, before any thread starts.
+
+    References
+    ----------
+    Lian, Huang, Li, Liu, "Asynchronous parallel stochastic gradient for nonconvex
+    optimization", NIPS 2015, Algorithms 1 and 2.
+
+    Examples
+    --------
+    >>> import asysg, numpy as np
+    >>> obj = asysg.objectives.CosineQuadratic(n=20, sigma=0.1)
+    >>> res = asysg.minimize(obj, np.ones(20), steplength=0.05, n_updates=5000, rng=0)
+    >>> res.success, res.nit
+    (True, 5000)
+    """
+    plan = make_plan(
+        obj,
+        x0,
+        method=method,
+        steplength=steplength,
+        batch_size=batch_size,
+        n_updates=n_updates,
+        n_records=n_records,
+        form=form,
+        constants=constants,
+        callback=callback,
+        progress=progress,
+        rng=rng,
+    )
+    choice("update", update, ("atomic",))
+    choice("record", record, tuple(RECORDING))
+    p = threads(n_threads, method)
+    if max_delay is not None:
+        max_delay = integer("max_delay", max_delay, 0)
+    if record is False and (max_delay is not None or (plan.wanted is not None and p > 1)):
+        raise InvalidArgument(
+            "record must be 'sampled' or 'full' with max_delay or a steplength by name, got "
+            "False. Without the clock no delay is known."
+        )
+    if not checkpoint_every >= 0:
+        raise InvalidArgument(f"checkpoint_every must be >= 0, got {checkpoint_every!r}.")
+    plan = replace(
+        plan,
+        max_delay=max_delay,
+        update=update,
+        record=record,
+        evidence=evidence(method, p),
+        checkpoint=None if checkpoint is None else Checkpoint(checkpoint, checkpoint_every),
+    )
+
+    state, x = State(), plan.x0
+    stored = plan.checkpoint.read() if plan.checkpoint is not None else None
+    if stored is not None:
+        plan, state, x = resumed(plan, *stored)
+    elif plan.wanted is not None:
+        plan = prescribe(plan, expected_delay(plan, p))
+    engine = threads_engine(plan, p, x, state.clock)
+    return run(plan, engine, state, lambda: max(1, engine.team))
+
+
+def threads_engine(plan: Plan, p: int, x: Any, clock: int = 0) -> Threads:
+    """Make the scheduler of real threads."""
+    return Threads(
+        plan.objective._capsule,
+        x,
+        whole=plan.algorithm == "con",
+        M=plan.M,
+        p=p,
+        key=plan.key,
+        max_delay=-1 if plan.max_delay is None else plan.max_delay,
+        recording=RECORDING[plan.record],
+        clock=clock,
+    )
+
+
+def expected_delay(plan: Plan, p: int) -> int:
+    """Return the T to prescribe for: what is enforced, or what a pilot measures."""
+    if plan.max_delay is not None:
+        return plan.max_delay
+    if p == 1:
+        return 0
+    # At steplength 0 the pilot reads, computes and writes as the run will, and x stays.
+    pilot = threads_engine(replace(plan, record="sampled"), p, plan.x0)
+    if not pilot.advance(min(plan.K, PILOT), np.zeros(1)):
+        raise InvalidArgument("obj must be computable at x0, got a failure in the pilot.")
+    return int(pilot.max_delay)
+
+
+def threads(n_threads: int | None, method: str) -> int:
+    """Return how many workers will run, or refuse what this build or machine cannot give."""
+    limit = min(thread_limit(), MOST_THREADS)
+    if method == "sgd":
+        if n_threads not in (None, 1):
+            raise InvalidArgument(
+                f"n_threads must be 1 for method 'sgd', got {n_threads!r}. "
+                "The asynchronous methods are 'asysg-con' and 'asysg-incon'."
+            )
+        return 1
+    if n_threads is None:
+        import joblib
+
+        return min(limit, int(joblib.cpu_count()))
+    p = integer("n_threads", n_threads, 1)
+    if p > 1 and not openmp_version():
+        raise InvalidArgument(
+            f"n_threads must be 1 in a build without OpenMP, got {p}. Build again with "
+            "ASYSG_OPENMP=require."
+        )
+    if p > limit:
+        raise InvalidArgument(
+            f"n_threads must be at most {limit}, got {p}. OMP_THREAD_LIMIT may raise that to "
+            f"{MOST_THREADS}; for more workers use asysg.simulate."
+        )
+    return p
+
+
+def evidence(method: str, p: int) -> tuple[Hypothesis, ...]:
+    """Say what real threads guarantee and what they cannot."""
+    found = [
+        Hypothesis(
+            "no update is lost",
+            True,
+            None,
+            {},
+            "by construction",
+            "atomic adds" if method == "asysg-incon" else "one writer at a time",
+        ),
+        Hypothesis(
+            "samples unbiased",
+            True,
+            None,
+            {},
+            "by construction",
+            "drawn by counter, uniformly, before anything is computed",
+        ),
+    ]
+    if method == "asysg-incon":
+        found.append(Hypothesis("coordinates uniform", True, None, {}, "by construction"))
+    if p == 1:
+        found.append(
+            Hypothesis(
+                "reads oblivious",
+                True,
+                None,
+                {},
+                "by construction",
+                "one thread: every read is the current iterate",
+            )
+        )
+    else:
+        found.append(
+            Hypothesis(
+                "reads oblivious",
+                True,
+                None,
+                {},
+                "assumed",
+                "true as far as the time of an update does not depend on its sample; the robust "
+                "form does not need it",
+            )
+        )
+    return tuple(found)

@@ -1,0 +1,185 @@
+"""What is to be run, apart from how: the part of the arguments that all schedulers share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from . import theory
+from ._check import choice, integer, vector
+from ._draws import RNG, Key, key_from
+from .errors import InvalidArgument
+from .objectives import Objective
+from .steplengths import Steplength, Steps, as_steps
+from .theory import Hypothesis, Prescription, ProblemConstants
+
+if TYPE_CHECKING:
+    from ._checkpoint import Checkpoint
+
+METHODS = ("sgd", "asysg-con", "asysg-incon")
+
+
+@dataclass(frozen=True)
+class Intermediate:
+    """What a callback sees.
+
+    Attributes
+    ----------
+    x : ndarray
+        The iterate, a copy.
+    fun, grad_norm_sq : float
+    nit : int
+        Updates done.
+    time : float
+        Seconds of computing so far.
+    """
+
+    x: NDArray[np.float64]
+    fun: float
+    grad_norm_sq: float
+    nit: int
+    time: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be run, apart from how; validated by the scheduler's front door."""
+
+    objective: Objective
+    x0: NDArray[np.float64]
+    method: str
+    steps: Steps
+    wanted: str | None
+    M: int
+    K: int
+    key: Key
+    form: str
+    n_records: int
+    max_delay: int | None = None
+    update: str = "atomic"
+    record: str | bool = "sampled"
+    simulated: bool = False
+    constant_delay: bool = False
+    constants: ProblemConstants | None = None
+    prescribed_T: int | None = None
+    evidence: tuple[Hypothesis, ...] = ()
+    callback: Callable[[Intermediate], object] | None = None
+    progress: bool = False
+    checkpoint: Checkpoint | None = None
+
+    @property
+    def algorithm(self) -> str:
+        """The algorithm whose theorem applies."""
+        return "incon" if self.method == "asysg-incon" else "con"
+
+
+@dataclass
+class State:
+    """What a run has gathered so far: all that a checkpoint must keep besides x."""
+
+    clock: int = 0
+    seconds: float = 0.0
+    rows: list[tuple[int, float, float, float, float]] = field(default_factory=list)
+    histogram: NDArray[np.int64] = field(default_factory=lambda: np.zeros(64, dtype=np.int64))
+    max_delay: int = 0
+    sum_delay: int = 0
+    recomputed: int = 0
+    logs: list[NDArray[Any]] = field(default_factory=list)
+
+
+def make_plan(
+    obj: Objective,
+    x0: ArrayLike,
+    *,
+    method: str,
+    steplength: Steplength | str,
+    batch_size: int | None,
+    n_updates: int | None,
+    n_records: int,
+    form: str,
+    constants: ProblemConstants | None,
+    callback: Callable[[Intermediate], object] | None,
+    progress: bool,
+    rng: RNG,
+) -> Plan:
+    """Validate what every scheduler's front door takes; they add what is their own."""
+    if not isinstance(obj, Objective):
+        raise InvalidArgument(
+            f"obj must be an Objective, got {type(obj).__name__}. See asysg.objectives."
+        )
+    choice("method", method, METHODS)
+    choice("form", form, theory.FORMS)
+    start = vector("x0", x0, obj.n)
+    prescribed_T = None
+    wanted = steplength if isinstance(steplength, str) else None
+    if wanted is not None:
+        choice(
+            "steplength",
+            wanted,
+            ("prescribed", "optimal"),
+            "Or give a number, a Prescription, an array, or a function of k.",
+        )
+    if isinstance(steplength, Prescription):
+        batch_size, n_updates = of_prescription(steplength, method, batch_size, n_updates)
+        prescribed_T = steplength.T
+    if n_updates is None:
+        raise InvalidArgument(
+            "n_updates must be an integer >= 1, got None. Only a Prescription brings its own."
+        )
+    if callback is not None and not callable(callback):
+        raise InvalidArgument(f"callback must be callable, got {callback!r}.")
+    if constants is not None and not isinstance(constants, ProblemConstants):
+        raise InvalidArgument(f"constants must be a ProblemConstants, got {constants!r}.")
+    return Plan(
+        objective=obj,
+        x0=start,
+        method=method,
+        steps=Steps(0.0) if isinstance(steplength, str) else as_steps(steplength),
+        wanted=wanted,
+        M=integer("batch_size", 1 if batch_size is None else batch_size, 1),
+        K=integer("n_updates", n_updates, 1),
+        key=key_from(rng),
+        form=form,
+        n_records=integer("n_records", n_records, 1),
+        constants=constants,
+        prescribed_T=prescribed_T,
+        callback=callback,
+        progress=progress,
+    )
+
+
+def of_prescription(
+    prescription: Prescription, method: str, batch_size: int | None, n_updates: int | None
+) -> tuple[int, int]:
+    """Take M and K from a prescription, and refuse what contradicts it."""
+    algorithm = "incon" if method == "asysg-incon" else "con"
+    if prescription.algorithm != algorithm:
+        raise InvalidArgument(
+            f"steplength must be prescribed by theory.{algorithm} for method {method!r}, got "
+            f"one of theory.{prescription.algorithm}."
+        )
+    for name, given, own in (
+        ("batch_size", batch_size, prescription.M),
+        ("n_updates", n_updates, prescription.K),
+    ):
+        if given is not None and given != own:
+            raise InvalidArgument(
+                f"{name} must be that of the prescription, {own}, got {given!r}. Prescribe "
+                "again, or pass prescription.gamma."
+            )
+    return prescription.M, prescription.K
+
+
+def prescribe(plan: Plan, T: int) -> Plan:
+    """Let the theory choose the steplength that was asked for by name, for delays up to T."""
+    constants = plan.constants or plan.objective.constants(plan.x0, T=T)
+    side = theory.incon if plan.algorithm == "incon" else theory.con
+    if plan.wanted == "optimal":
+        gamma = side.gamma_opt(constants, K=plan.K, M=plan.M, T=T, form=plan.form)
+    else:
+        gamma = side.prescribe(constants, K=plan.K, M=plan.M, T=T, form=plan.form).gamma
+    return replace(plan, steps=Steps(gamma), prescribed_T=T)

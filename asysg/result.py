@@ -1,0 +1,273 @@
+"""What a run returns: one `Result` from every scheduler."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import InvalidArgument
+from .theory import Certificate
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["Result", "Staleness", "Trace"]
+
+#: What each status says; ``success`` is true for "completed" alone.
+STATUS = {
+    "completed": "All updates were done and x is finite.",
+    "interrupted": "The run was interrupted; the result is the valid state at that moment.",
+    "stopped": "The callback stopped the run.",
+    "diverged": "x left the finite numbers; the result holds the last finite x.",
+    "failed": "The objective reported a failure; its update was not applied.",
+}
+
+
+@dataclass(frozen=True)
+class Trace:
+    """The recorded iterates of a run.
+
+    Besides the first and the last, the recorded iterates are chosen at random before the run,
+    one uniformly from each of equally long strata of 1..K, so that the weighted mean of a
+    recorded quantity is an unbiased estimate of its mean over all K iterates (and is that mean
+    where every iterate is recorded).
+
+    Attributes
+    ----------
+    k : ndarray of int64
+        Numbers of the iterates x_k, increasing; 1 is the start, K + 1 the end.
+    time : ndarray
+        Seconds of computing until then, evaluation of the trace not counted; virtual seconds
+        where the run is simulated and timed, nan where simulated without a clock.
+    f, grad_norm_sq : ndarray
+        f(x_k) and the squared norm of its exact gradient.
+    weight : ndarray
+        Weights of the ergodic mean; they sum to 1 once the run is completed.
+    """
+
+    k: NDArray[np.int64]
+    time: NDArray[np.float64]
+    f: NDArray[np.float64]
+    grad_norm_sq: NDArray[np.float64]
+    weight: NDArray[np.float64]
+
+    @property
+    def ergodic(self) -> float:
+        """Estimate of the ergodic gradient norm (1/K) sum_k ||grad f(x_k)||^2 of this run."""
+        total = self.weight.sum()
+        return float(self.weight @ self.grad_norm_sq / total) if total > 0 else float("nan")
+
+
+@dataclass(frozen=True)
+class Staleness:
+    """The recorded delays of a run, true upper bounds of what each read missed.
+
+    Attributes
+    ----------
+    max : int or None
+        Largest delay; None where none was recorded.
+    mean : float or None
+    histogram : ndarray of shape (64,), int64
+        Updates by delay, in log2 bins: bin 0 holds delay 0, bin b holds 2^(b-1) .. 2^b - 1.
+    max_delay : int or None
+        The bound that was enforced, if any.
+    """
+
+    max: int | None
+    mean: float | None
+    histogram: NDArray[np.int64]
+    max_delay: int | None = None
+
+    def quantile(self, q: float) -> int:
+        """Return an upper bound of the q-quantile of the delay: the end of its bin.
+
+        Parameters
+        ----------
+        q : float
+            In 0..1.
+        """
+        if not 0 <= q <= 1:
+            raise InvalidArgument(f"q must lie in 0..1, got {q!r}.")
+        if self.max is None:
+            raise InvalidArgument("quantile needs recorded delays, got record=False.")
+        reached = np.cumsum(self.histogram) >= q * self.histogram.sum()
+        return min(self.max, 2 ** int(np.argmax(reached)) - 1)
+
+
+@dataclass(frozen=True)
+class Result:
+    """Outcome of a run, with SciPy's names where SciPy has one.
+
+    Attributes
+    ----------
+    x : ndarray of shape (n,)
+        The last iterate (the last finite one if the run diverged).
+    fun : float
+        f(x).
+    nit : int
+        Updates done, all workers together.
+    success : bool
+        All K updates done and x finite.
+    status, message : str
+        "completed", "interrupted", "stopped", "diverged" or "failed", and a sentence.
+    method, steplength, batch_size, n_updates, max_delay, update, record
+        What was run; `steplength` is None for a schedule.
+    n_threads_used : int
+        Workers that really ran in parallel; 1 for a simulated run.
+    n_lost : int
+        Updates lost by racing writes; 0 by construction unless ``update="lossy"``.
+    n_recomputed : int
+        Gradients that came too late for `max_delay` and were computed again.
+    n_gradients : int
+        Samples whose gradient (or partial derivative) was computed.
+    time : float
+        Seconds of computing, evaluation of the trace not counted.
+    key : tuple of two int
+        Key of the counter-based draws: it regenerates every sample and coordinate.
+    staleness : Staleness
+    trace : Trace
+    certificate : Certificate
+    simulated : bool
+        True for virtual workers.
+    log : structured ndarray or None
+        With ``record="full"``, one entry an update, in the order of their numbers: worker,
+        start, draw, coordinate (-1 for the whole vector), increment.
+    """
+
+    x: NDArray[np.float64]
+    fun: float
+    nit: int
+    success: bool
+    status: str
+    message: str
+    method: str
+    steplength: float | None
+    batch_size: int
+    n_updates: int
+    max_delay: int | None
+    update: str
+    record: str | bool
+    n_threads_used: int
+    n_lost: int
+    n_recomputed: int
+    n_gradients: int
+    time: float
+    key: tuple[int, int]
+    staleness: Staleness
+    trace: Trace
+    certificate: Certificate
+    simulated: bool = False
+    log: NDArray[Any] | None = field(default=None, repr=False)
+
+    def __repr__(self) -> str:
+        gamma = "schedule" if self.steplength is None else f"{self.steplength:.6g}"
+        delay = "not recorded" if self.staleness.max is None else str(self.staleness.max)
+        lines = {
+            "message": self.message,
+            "success": self.success,
+            "status": self.status,
+            "fun": f"{self.fun:.10g}",
+            "nit": f"{self.nit} of {self.n_updates}",
+            "method": f"{self.method}, batch size {self.batch_size}, steplength {gamma}",
+            "threads": f"{self.n_threads_used}{' (simulated workers)' if self.simulated else ''}",
+            "largest delay": delay,
+            "ergodic norm": f"{self.trace.ergodic:.6g}",
+            "certificate": f"{self.certificate.verdict} (bound {self.certificate.bound:.6g})",
+            "x": np.array2string(self.x, threshold=6, precision=4),
+        }
+        width = max(map(len, lines))
+        return "\n".join(f"{name:>{width}}: {value}" for name, value in lines.items())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result in JSON's types; `log` is left out (it is an array: save it as one)."""
+        out: dict[str, Any] = {"format": "asysg.result.v1"}
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if item.name == "log":
+                continue
+            if item.name == "certificate":
+                value = value.to_dict()
+            elif isinstance(value, Trace | Staleness):
+                value = {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+            out[item.name] = _plain(value)
+        return out
+
+    def to_json(self, path: str | os.PathLike[str]) -> None:
+        """Write the result, certificate included, to a JSON file.
+
+        Numbers are written so that they read back to the bit; ``asysg.verify.load(path)`` reads
+        the certificate back and checks it again.
+        """
+        Path(path).write_text(json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n")
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Result:
+        """Inverse of `to_dict`."""
+        if data.get("format") != "asysg.result.v1":
+            raise InvalidArgument(
+                f"data must be a result written by to_json, got format {data.get('format')!r}."
+            )
+        data = {name: value for name, value in data.items() if name != "format"}
+        data["x"] = _array(data["x"])
+        data["fun"], data["time"] = float(data["fun"]), float(data["time"])
+        data["key"] = tuple(data["key"])
+        trace = {name: _array(value) for name, value in data["trace"].items()}
+        trace["k"] = trace["k"].astype(np.int64)
+        data["trace"] = Trace(**trace)
+        staleness = dict(data["staleness"])
+        staleness["histogram"] = np.array(staleness["histogram"], dtype=np.int64)
+        data["staleness"] = Staleness(**staleness)
+        data["certificate"] = Certificate.from_dict(data["certificate"])
+        return cls(**data)
+
+    @classmethod
+    def from_json(cls, path: str | os.PathLike[str]) -> Result:
+        """Read a result written by `to_json`."""
+        return cls.from_dict(json.loads(Path(path).read_text()))
+
+    def plot(self) -> Figure:
+        """Draw loss, gradient norm with its bound, and staleness; return the figure."""
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(12, 3.6), layout="constrained")
+        loss, norm, delay = figure.subplots(1, 3)
+        loss.plot(self.trace.k, self.trace.f)
+        loss.set(xlabel="iterate k", ylabel="f(x_k)", title=self.method)
+        norm.semilogy(self.trace.k, self.trace.grad_norm_sq, lw=0.8, label="‖∇f(x_k)‖²")
+        norm.axhline(self.trace.ergodic, ls="--", label="ergodic mean")
+        if np.isfinite(self.certificate.bound):
+            norm.axhline(
+                self.certificate.bound, color="k", label=f"bound ({self.certificate.form})"
+            )
+        norm.set(xlabel="iterate k", title=f"certificate: {self.certificate.verdict}")
+        norm.legend()
+        used = np.flatnonzero(self.staleness.histogram)
+        top = int(used[-1]) + 1 if used.size else 1
+        delay.bar(range(top), self.staleness.histogram[:top])
+        delay.set_xticks(range(top), ["0"] + [f"<{2**b}" for b in range(1, top)])
+        largest = "not recorded" if self.staleness.max is None else f"max {self.staleness.max}"
+        delay.set(xlabel="delay", ylabel="updates", title=f"staleness: {largest}")
+        if self.staleness.histogram.any():
+            delay.set_yscale("log")
+        return figure
+
+
+def _plain(value: Any) -> Any:
+    """Turn arrays into lists and numbers that JSON lacks into strings ('nan', 'inf')."""
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, float) and not np.isfinite(value):
+        return str(value)
+    return value
+
+
+def _array(values: list[Any]) -> NDArray[np.float64]:
+    return np.array([float(value) for value in values], dtype=np.float64)
