@@ -21,7 +21,7 @@ if __name__ == "theory":
         if _name.startswith("asysg.theory."):
             sys.modules[_name.removeprefix("asysg.")] = sys.modules[_name]
 else:
-    from . import con, incon
+    from . import baselines, con, incon, moments, testing
     from ._certificate import Certificate
     from ._certify import Prescription, certify
     from ._constants import ProblemConstants
@@ -35,7 +35,10 @@ else:
         "InvalidArgument",
         "Prescription",
         "ProblemConstants",
+        "baselines",
         "certify",
         "con",
         "incon",
+        "moments",
+        "testing",
     ]
