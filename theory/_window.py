@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Moments:
-    """Expectations at every update.
+    """Expectations at every update. An unstable schedule may end in inf and NaN.
 
     Parameters
     ----------

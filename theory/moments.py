@@ -164,6 +164,7 @@ def stationary_variance(al: float, T: int) -> float:
     return float(np.linalg.solve(system, right)[0])
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def constant_delay(
     H: npt.ArrayLike,
     z1: npt.ArrayLike,
@@ -243,6 +244,7 @@ def _before(x: Array) -> Array:
     return np.concatenate([[0.0], np.cumsum(x)[:-1]])
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def scheduled(
     H: npt.ArrayLike,
     z1: npt.ArrayLike,
@@ -312,6 +314,7 @@ def scheduled(
     return engine.moments()
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def random_delays(
     H: npt.ArrayLike,
     z1: npt.ArrayLike,
@@ -376,6 +379,7 @@ def random_delays(
     return engine.moments()
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def isotropic(
     lam: float,
     start: float,

@@ -20,9 +20,17 @@ def test_examples(name):
     assert found.failed == 0
 
 
-@pytest.mark.parametrize(
-    "module", [theory.con, theory.incon, theory.baselines, theory.moments, theory.testing]
-)
+PUBLIC = [
+    theory.adversarial,
+    theory.baselines,
+    theory.con,
+    theory.incon,
+    theory.moments,
+    theory.testing,
+]
+
+
+@pytest.mark.parametrize("module", PUBLIC)
 def test_every_public_function_has_an_example(module):
     for name in module.__all__:
         thing = getattr(module, name)

@@ -248,6 +248,19 @@ def test_zero_delay_has_no_staleness():
     np.testing.assert_array_equal(m.A, m.B1)
 
 
+def test_divergence_is_no_error():
+    # al = 3 with T = 1: |z| grows by a factor near 2 at every update.
+    late = np.full((3000, 1), 1)
+    args = {"gamma": 3.0, "Q": [[1.0]]}
+    for m in (
+        moments.constant_delay([[1.0]], [1.0], M=1, T=1, K=3000, **args),
+        moments.scheduled([[1.0]], [1.0], delays=late, **args),
+        moments.isotropic(1.0, 1.0, sigma=1.0, gamma=3.0, delays=late),
+    ):
+        assert m.A[100] > 1e10
+        assert not np.isfinite(m.A[-1])
+
+
 @pytest.mark.parametrize(
     ("change", "name"),
     [
