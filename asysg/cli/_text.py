@@ -10,11 +10,14 @@ from typing import Any
 WIDTH = 88
 
 
-def number(value: float | int | None) -> str:
-    """Return six digits of a float, all of an int, a dash for None."""
-    if value is None:
-        return "-"
+def number(value: float | int) -> str:
+    """Return six digits of a float, all of an int."""
     return f"{value:,}" if isinstance(value, int) else f"{value:.6g}"
+
+
+def limit(value: float | int | None) -> str:
+    """Return a number that may be a limit nothing keeps: None and -1 are "none"."""
+    return "none" if value is None or value == -1 else number(value)
 
 
 def table(rows: list[tuple[str, ...]]) -> str:

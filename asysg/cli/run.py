@@ -257,9 +257,9 @@ def _instead(plan: dict[str, Any], K: int, T: int) -> str:
     least = plan["K_min"]
     needs = "no number of updates is enough" if least is None else f"K >= {least:,} is needed"
     return (
-        f"{plan['gamma_opt']:.6g}. NOT the prescribed {plan['gamma']:.6g}: its corollary does not "
-        f"cover K = {K:,} updates at T = {T} ({needs}). Used instead: the admissible steplength "
-        "with the smallest bound."
+        f"{plan['gamma_opt']:.6g}, the admissible one with the smallest bound, INSTEAD of the "
+        f"prescribed {plan['gamma']:.6g}, whose corollary does not cover K = {K:,} updates at "
+        f"T = {T} ({needs})"
     )
 
 
@@ -292,6 +292,8 @@ def staleness(
         n_updates=min(K, PILOT), n_threads=p, n_records=1, rng=args.seed,
         constants=start.constants(objective, 0),
     )  # fmt: skip
+    if pilot.status == "interrupted":
+        raise KeyboardInterrupt
     T = int(pilot.staleness.max or 0)
     return T, None, f"T = {T}, measured by a pilot of {pilot.nit:,} updates; not enforced"
 
@@ -311,7 +313,7 @@ def describe(about: list[tuple[str, str]], setup: Setup) -> None:
         )
     )
     print("\nPrescription")
-    rows = [(label, _text.number(plan[name])) for name, label in ROWS.items()]
+    rows = [(label, _text.limit(plan[name])) for name, label in ROWS.items()]
     print(_text.table(rows), flush=True)
 
 
