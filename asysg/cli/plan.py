@@ -174,7 +174,7 @@ def show(args: argparse.Namespace) -> int:
         )
     )
     print()
-    columns = [("", "AsySG-con", "AsySG-incon")]
+    columns: list[tuple[str, ...]] = [("", "AsySG-con", "AsySG-incon")]
     for name, label in ROWS.items():
         columns.append((label, *(_text.limit(both[a][name]) for a in ("con", "incon"))))
     columns.append(

@@ -11,6 +11,7 @@ import sys
 import numpy as np
 import pytest
 import scipy.sparse
+from matplotlib.figure import Figure
 from sklearn.datasets import dump_svmlight_file, load_breast_cancer, load_digits
 
 import asysg
@@ -18,6 +19,13 @@ from asysg import theory
 from asysg.cli import main
 
 SMALL = "1 1:0.5 3:-2.25\n-1 2:1 3:3\n-1\n1 1:7 2:.1\n"
+
+
+@pytest.fixture(autouse=True)
+def plain_picture(request, monkeypatch):
+    """Draw an empty picture: only one test here looks at a real one, which takes a second."""
+    if request.function is not test_breast_cancer_as_svmlight:
+        monkeypatch.setattr(asysg.Result, "plot", lambda self: Figure(figsize=(1, 1)))
 
 
 @pytest.fixture
@@ -69,6 +77,7 @@ def test_breast_cancer_as_svmlight(run, tmp_path):
     assert result.nit == 5000
     assert result.certificate.recheck().verdict == "within"
     assert saved.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+    assert saved.with_suffix(".png").stat().st_size > 10_000  # not an empty picture
 
 
 def test_digits_against_the_rest(run, tmp_path):
