@@ -153,7 +153,7 @@ def stationary_variance(al: float, T: int) -> float:
     """
     al, T = number("al", al, strict=True), whole("T", T, low=0)
     if al >= stability_limit(T):
-        raise InvalidArgument("al", f"must be below {stability_limit(T):g}, the limit of T", al)
+        raise InvalidArgument.of("al", f"must be below {stability_limit(T):g}, the limit of T", al)
     # Unknowns r_0..r_{T+1}: r_d - r_{|d-1|} + al r_{|d-T-1|} = (1 if d = 0 else 0).
     size = T + 2
     system, right = np.eye(size), np.zeros(size)
@@ -305,7 +305,7 @@ def scheduled(
     n = z.size
     p = n if choice("algorithm", algorithm, ALGORITHMS) == "incon" else 1
     if (delays is None) == (missed is None):
-        raise InvalidArgument("delays", "or missed must be given, not both", delays)
+        raise InvalidArgument.of("delays", "or missed must be given, not both", delays)
     lacks = missed_by_delay(delays, n) if missed is None else missed_table(missed, n)
     K, M, T = lacks.shape[:3]
     engine = Engine(h_, z, q_, g, M, T, p)
@@ -371,7 +371,7 @@ def random_delays(
     g, M, K = number("gamma", gamma), whole("M", M, low=1), whole("K", K, low=1)
     pi = matrix("law", law, (-1,))
     if pi.size == 0 or np.any(pi < 0) or abs(float(pi.sum()) - 1) > 1e-9:
-        raise InvalidArgument("law", "must be probabilities with sum 1", pi.tolist())
+        raise InvalidArgument.of("law", "must be probabilities with sum 1", pi.tolist())
     p = z.size if choice("algorithm", algorithm, ALGORITHMS) == "incon" else 1
     engine = Engine(h_, z, q_, g, M, pi.size - 1, p)
     for _ in range(K):
