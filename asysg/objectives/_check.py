@@ -36,7 +36,7 @@ def integer(name: str, value: Any, *, least: int, remedy: str) -> int:
 
 
 def vector(name: str, value: ArrayLike, length: int | None, *, remedy: str) -> Vector:
-    """Return `value` as a contiguous float64 vector of finite numbers, without a copy if it is one."""
+    """Return `value` as a finite contiguous float64 vector, without a copy if it is one."""
     if np.iscomplexobj(value):
         raise InvalidArgument(f"{name} must be real, got complex numbers. {remedy}")
     try:

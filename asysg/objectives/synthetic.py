@@ -8,7 +8,6 @@ import numpy as np
 import scipy.sparse
 
 from . import _check
-from ._check import Vector
 
 
 def design(n_samples: int, n: int, *, density: float | None = None, rng: Any = None) -> Any:
@@ -63,8 +62,3 @@ def _distinct(n_rows: int, count: int, n: int, rng: np.random.Generator) -> Any:
         if not again.any():
             return drawn
         drawn[again] = rng.integers(n, size=(int(again.sum()), count))
-
-
-def hidden(n: int, *, rng: Any = None) -> Vector:
-    """Return a normal vector to plant: the solution that the labels are made from."""
-    return np.random.default_rng(rng).standard_normal(n)
