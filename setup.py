@@ -39,7 +39,9 @@ class BuildExt(build_ext):
         openmp = [] if MODE == "off" else self.openmp_flags()
         if openmp is None:
             if MODE == "require":
-                raise SystemExit("ASYSG_OPENMP=require, but no program using OpenMP could be built.")
+                raise SystemExit(
+                    "ASYSG_OPENMP=require, but no program using OpenMP could be built."
+                )
             print("asysg: OpenMP not found; the build runs one thread only", file=sys.stderr)
             openmp = []
         # -ffp-contract=off: a fused multiply-add would make the kernels differ from

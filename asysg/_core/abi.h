@@ -31,7 +31,7 @@ typedef struct asysg_objective {
     int (*value)(void *self, const double *x, uint64_t sample, double *work, double *out);
     /* g += gradient of F(.; sample) at x */
     int (*gradient)(void *self, const double *x, uint64_t sample, double *work, double *g);
-    /* *out += i-th entry of that gradient */
+    /* *out += i-th entry of that gradient, in one addition */
     int (*partial)(void *self, const double *x, uint64_t sample, int64_t i, double *work,
                    double *out);
 

@@ -134,19 +134,23 @@ def value(capsule, x, sample=None):
     return out
 
 
-def gradient(capsule, x, sample=None):
+def gradient(capsule, x, sample=None, out=None):
     """Return the gradient of F(.; sample) at x, or of f where `sample` is None.
 
-    Parameters and errors are those of `value`; returns a new array of shape (n,).
+    Parameters and errors are those of `value`; returns a new array of shape (n,), or `out`
+    (float64, contiguous, shape (n,)) with the gradient added to it.
     """
     cdef asysg_objective *f = unpack(capsule)
     cdef const double[::1] at = point(f, x)
     cdef uint64_t word = 0 if sample is None else sample_word(f, sample)
     cdef bint full = sample is None
-    result = np.zeros(f.n)
+    result = np.zeros(f.n) if out is None else out
     cdef double[::1] g = result
     cdef int code
-    cdef double *work = scratch(f)
+    cdef double *work
+    if g.shape[0] != f.n:
+        raise InvalidArgument(f"out must have shape ({f.n},), got ({g.shape[0]},).")
+    work = scratch(f)
     with nogil:
         if full:
             code = sum_gradients(f, &at[0], work, &g[0])

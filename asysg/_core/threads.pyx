@@ -394,8 +394,7 @@ cdef class Threads:
                 work(r, 0, workers, whole)
         else:
             for w in prange(p, nogil=True, num_threads=p, schedule="static", chunksize=1):
-                if w == 0:
-                    team = asysg_team()
+                team = asysg_team()  # lastprivate: the value of the last worker remains
                 work(r, w, &workers[w], whole)
         self.team = team
         if r.recording == 0 and not self.whole:

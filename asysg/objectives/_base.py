@@ -91,12 +91,15 @@ class Objective:
         """
         return evaluate.value(self._capsule, x, sample)
 
-    def gradient(self, x: ArrayLike, sample: int | None = None) -> NDArray[np.float64]:
+    def gradient(
+        self, x: ArrayLike, sample: int | None = None, out: NDArray[np.float64] | None = None
+    ) -> NDArray[np.float64]:
         """Return the gradient of F(.; sample), or of f if `sample` is None, shape (n,).
 
-        Parameters and errors are those of `value`.
+        Parameters and errors are those of `value`; where `out` is given, the gradient is added
+        to it and it is returned.
         """
-        return evaluate.gradient(self._capsule, x, sample)
+        return evaluate.gradient(self._capsule, x, sample, out)
 
     def partial(self, x: ArrayLike, sample: int | None, i: int) -> float:
         """Return entry i of ``gradient(x, sample)`` at the cost of one entry.

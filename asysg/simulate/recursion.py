@@ -20,7 +20,7 @@ __all__ = ["con", "incon"]
 
 
 def con(
-    gradient: Callable[[Vector, int], Vector],
+    gradient: Callable[[Vector, int, Vector], object],
     x0: Vector,
     gamma: Vector,
     delays: NDArray[np.int64],
@@ -31,7 +31,8 @@ def con(
     Parameters
     ----------
     gradient : callable
-        ``gradient(x, sample)``, the stochastic gradient G.
+        ``gradient(x, sample, g)`` adds the stochastic gradient G to g (as
+        ``Objective.gradient`` does).
     x0 : ndarray of shape (n,)
     gamma : ndarray of shape (K,)
     delays : ndarray of shape (K, M)
@@ -52,7 +53,7 @@ def con(
         g = np.zeros_like(x[0])
         for m in range(delays.shape[1]):
             read = x[k - min(k, int(delays[k, m]))]
-            g += gradient(read, int(samples[k, m]))
+            gradient(read, int(samples[k, m]), g)
         x.append(x[k] - gamma[k] * g)
         yield x[-1]
 

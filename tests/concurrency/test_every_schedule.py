@@ -1,0 +1,182 @@
+"""What holds under every schedule of real threads, however the machine interleaves them."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asysg import _draws, objectives
+from asysg._core.openmp import openmp_version
+from asysg._core.threads import Threads
+from asysg.simulate import recursion
+
+pytestmark = pytest.mark.skipif(not openmp_version(), reason="this build has one thread")
+
+runs = st.fixed_dictionaries(
+    {
+        "p": st.integers(1, 5),
+        "M": st.integers(1, 2),
+        "blocks": st.lists(st.integers(0, 3000), min_size=1, max_size=3),
+        "max_delay": st.sampled_from([-1, 0, 1, 7]),
+        "seed": st.integers(0, 2**32),
+    }
+)
+
+
+def advance(obj, x0, *, whole, p, M, blocks, max_delay, seed, gamma=1.0, recording=2):
+    """Run the blocks; return the engine, the joined log and the key."""
+    key = _draws.key_from(seed)
+    engine = Threads(
+        obj._capsule,
+        x0,
+        whole=whole,
+        M=M,
+        p=p,
+        key=key,
+        max_delay=max_delay,
+        recording=recording,
+    )
+    logs = []
+    for block in blocks:
+        if block:
+            assert engine.advance(engine.clock + block, np.array([gamma]))
+            if recording == 2:
+                logs.append(engine.log)
+    return engine, (np.concatenate(logs) if logs else None), key
+
+
+def integers(n):
+    """f ~ 0 with noise +-1 in every entry: increments are integers, their sums exact.
+
+    (A curvature of 1e-300 is rounded away beside a noise of 1.)
+    """
+    return objectives.Quadratic(1e-300 * np.eye(n), sigma=np.sqrt(n), noise="rademacher")
+
+
+def check_clock(log, blocks, max_delay):
+    """Tickets are the rows of the log; each draw was used once; windows lie before tickets."""
+    K = sum(blocks)
+    assert len(log) == K
+    np.testing.assert_array_equal(np.sort(log["draw"]), np.arange(K))
+    delay = np.arange(K) - log["start"]
+    assert (delay >= 0).all()
+    assert (log["start"] >= 0).all()
+    if max_delay >= 0:
+        assert (delay <= max_delay).all()
+
+
+@given(runs, st.booleans())
+def test_conservation_and_clock(drawn, whole):
+    """x is the start plus every update once, to the last unit, in every block and schedule."""
+    n, K = 3, sum(drawn["blocks"])
+    obj = integers(n)
+    engine, log, key = advance(obj, np.zeros(n), whole=whole, **drawn)
+    assert engine.clock == K == sum(engine.updates_by_worker)
+    expected = np.zeros(n)
+    samples = _draws.samples(key, np.arange(K), drawn["M"], None)
+    for k in range(K):
+        g = sum(obj.gradient(np.zeros(n), int(s)) for s in samples[k])
+        if not whole:
+            g = np.where(np.arange(n) == _draws.coordinates(key, k, n), g, 0)
+        expected -= np.rint(g)
+    np.testing.assert_array_equal(engine.x, expected)
+    if K:
+        check_clock(log, drawn["blocks"], drawn["max_delay"])
+        delay = np.arange(K) - log["start"]
+        assert engine.max_delay == delay.max()
+        assert engine.sum_delay == delay.sum()
+        np.testing.assert_array_equal(
+            engine.histogram, np.bincount(np.frexp(delay)[1], minlength=64)
+        )
+
+
+@given(runs)
+def test_unrecorded_run_loses_nothing(drawn):
+    obj = integers(2)
+    drawn = {**drawn, "max_delay": -1}
+    engine, _, _ = advance(obj, np.zeros(2), whole=False, recording=0, **drawn)
+    full, _, _ = advance(obj, np.zeros(2), whole=False, recording=2, **drawn)
+    np.testing.assert_array_equal(engine.x, full.x)
+    assert engine.clock == full.clock
+
+
+@given(runs, st.integers(1, 5))
+def test_con_is_the_recursion_with_the_recorded_delays(drawn, n):
+    """AsySG-con on threads, replayed by the oracle from its log, gives the same bits.
+
+    So every snapshot was exactly an iterate, the one the log says.
+    """
+    rng = np.random.default_rng(drawn["seed"])
+    H = rng.normal(size=(n, n))
+    obj = objectives.Quadratic(H @ H.T / n, sigma=0.5)
+    x0 = rng.normal(size=n)
+    drawn = {**drawn, "blocks": [block // 4 for block in drawn["blocks"]]}
+    engine, log, key = advance(obj, x0, whole=True, gamma=0.01, **drawn)
+    if log is None:
+        return
+    K = len(log)
+    delay = np.repeat((np.arange(K) - log["start"])[:, None], drawn["M"], axis=1)
+    samples = _draws.samples(key, log["draw"], drawn["M"], None)
+    *_, last = recursion.con(obj.gradient, x0, np.full(K, 0.01), delay, samples)
+    np.testing.assert_array_equal(engine.x, last)
+
+
+@given(runs)
+def test_incon_reads_lie_in_the_recorded_window(drawn):
+    """Every value read is one that the recorded window allows.
+
+    f = ||x||^2 / 2 and gamma = -1/4 without noise: increment k is a quarter of the value read,
+    so the log shows what was read: the updates before `start`, and some of those in the window.
+    """
+    n = 4
+    obj = objectives.Quadratic(np.eye(n), sigma=0.0)
+    drawn = {**drawn, "M": 1, "blocks": [block // 4 for block in drawn["blocks"]]}
+    x0 = np.arange(1.0, n + 1)
+    _, log, _ = advance(obj, x0, whole=False, gamma=-(2.0**-8), **drawn)
+    if log is None:
+        return
+    window = [[] for _ in range(n)]  # updates of each coordinate, in order of their tickets
+    for k, entry in enumerate(log):
+        i = entry["coordinate"]
+        sure = x0[i] + sum(u for j, u in window[i] if j < entry["start"])
+        open_ = [u for j, u in window[i] if j >= entry["start"]]
+        read = entry["increment"] * 2.0**8
+        # Long windows (a worker was descheduled) are checked by their prefixes alone.
+        choices = (
+            itertools.chain.from_iterable(
+                itertools.combinations(open_, r) for r in range(len(open_) + 1)
+            )
+            if len(open_) <= 8
+            else (open_[:r] for r in range(len(open_) + 1))
+        )
+        assert any(np.isclose(read, sure + sum(c), rtol=1e-9, atol=0) for c in choices), (
+            k,
+            entry,
+            sure,
+            open_,
+        )
+        window[i].append((k, float(entry["increment"])))
+
+
+def test_a_late_ticket_is_refused():
+    """With max_delay = 0 and many workers, delays are 0 and refusals happen and are counted."""
+    obj = objectives.Quadratic(np.eye(400), sigma=1.0)
+    refused = 0
+    for seed in range(20):
+        engine, log, _ = advance(
+            obj,
+            np.ones(400),
+            whole=False,
+            p=4,
+            M=4,
+            blocks=[4000],
+            max_delay=0,
+            seed=seed,
+            gamma=1e-3,
+        )
+        assert engine.max_delay == 0
+        np.testing.assert_array_equal(log["start"], np.arange(4000))
+        refused += engine.recomputed
+    assert refused > 0

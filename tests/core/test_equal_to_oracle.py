@@ -1,0 +1,127 @@
+"""Serial kernels and compiled recursions equal the NumPy oracle to the last bit."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import sparse
+
+from asysg import _draws, objectives
+from asysg._core.recursion import Recursion
+from asysg._core.threads import Threads
+from asysg.simulate import delays, recursion
+
+
+def dense(rng, n):
+    return objectives.SigmoidRegression(rng.normal(size=(7, n)), rng.uniform(size=7))
+
+
+def csr(rng, n):
+    A = sparse.random(9, n, density=0.4, format="csr", rng=rng)
+    A.indices, A.indptr = A.indices.astype(np.int64), A.indptr.astype(np.int64)
+    return objectives.SigmoidRegression(A, rng.uniform(size=9))
+
+
+def noisy(rng, n):
+    H = rng.normal(size=(n, n))
+    return objectives.Quadratic(H + H.T, sigma=0.3)
+
+
+FAMILIES = {"dense": dense, "csr": csr, "noisy quadratic": noisy}
+
+problems = st.fixed_dictionaries(
+    {
+        "family": st.sampled_from(sorted(FAMILIES)),
+        "seed": st.integers(0, 2**32),
+        "n": st.integers(1, 6),
+        "K": st.integers(1, 40),
+        "M": st.integers(1, 3),
+        "T": st.integers(0, 6),
+        "cut": st.integers(0, 40),
+        "whole": st.booleans(),
+        "constant": st.booleans(),
+    }
+)
+
+
+class Problem:
+    def __init__(self, family, seed, n, K, M, T, cut, whole, constant):
+        rng = np.random.default_rng(seed)
+        self.obj = FAMILIES[family](rng, n)
+        self.x0 = rng.normal(size=n)
+        self.key = _draws.key_from(rng)
+        self.n, self.K, self.M, self.T, self.whole = n, K, M, T, whole
+        self.cut = min(cut, K)
+        self.gamma = np.full(K, 0.07) if constant else rng.uniform(0, 0.1, size=K)
+        self.steps = self.gamma[:1] if constant else self.gamma
+
+    def block(self, start, stop):
+        return self.steps if len(self.steps) == 1 and self.K > 1 else self.gamma[start:stop]
+
+    def oracle(self, table, seen=None):
+        samples = _draws.samples(self.key, np.arange(self.K), self.M, self.obj.n_samples)
+        if self.whole:
+            return list(recursion.con(self.obj.gradient, self.x0, self.gamma, table, samples))
+        i = _draws.coordinates(self.key, np.arange(self.K), self.n)
+        return list(recursion.incon(self.obj.partial, self.x0, self.gamma, table, samples, i, seen))
+
+
+@given(problems)
+def test_serial_threads(drawn):
+    p = Problem(**drawn)
+    expected = p.oracle(np.zeros((p.K, p.M), dtype=np.int64))
+    for recording in (0, 1, 2):
+        engine = Threads(
+            p.obj._capsule,
+            p.x0,
+            whole=p.whole,
+            M=p.M,
+            p=1,
+            key=p.key,
+            max_delay=-1,
+            recording=recording,
+        )
+        for start, stop in ((0, p.cut), (p.cut, p.K)):
+            assert engine.advance(stop, p.block(start, stop))
+            if stop:
+                np.testing.assert_array_equal(engine.x, expected[stop - 1])
+        assert engine.clock == p.K
+
+
+@given(problems)
+def test_given_delays(drawn):
+    p = Problem(**drawn)
+    schedule = delays.uniform(p.T)
+    table = schedule.table((1, 2), 0, p.K, p.M)
+    expected = p.oracle(table)
+    engine = Recursion(p.obj._capsule, p.x0, whole=p.whole, M=p.M, T=p.T, key=p.key)
+    for start, stop in ((0, p.cut), (p.cut, p.K)):
+        assert engine.advance(stop, p.block(start, stop), table[start:stop])
+        if stop:
+            np.testing.assert_array_equal(engine.x, expected[stop - 1])
+
+
+@given(problems, st.floats(0, 1))
+def test_given_read_sets(drawn, probability):
+    p = Problem(**{**drawn, "whole": False})
+    schedule = delays.subsets(p.T, probability)
+    table, seen = (f((1, 2), 0, p.K, p.M) for f in (schedule.table, schedule.seen))
+    expected = p.oracle(table, seen)
+    engine = Recursion(p.obj._capsule, p.x0, whole=False, M=p.M, T=p.T, key=p.key)
+    for start, stop in ((0, p.cut), (p.cut, p.K)):
+        assert engine.advance(stop, p.block(start, stop), table[start:stop], seen[start:stop])
+        if stop:
+            np.testing.assert_array_equal(engine.x, expected[stop - 1])
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_oracle_by_hand(whole):
+    """f = x^2 / 2 in one variable, no noise, delay 1, gamma 1/2: x = 4, 2, 0, -1, -1."""
+    obj = objectives.Quadratic(np.eye(1), sigma=0.0)
+    table, samples = np.ones((4, 1), dtype=np.int64), np.zeros((4, 1), dtype=np.uint64)
+    gamma, x0 = np.full(4, 0.5), np.array([4.0])
+    if whole:
+        found = recursion.con(obj.gradient, x0, gamma, table, samples)
+    else:
+        found = recursion.incon(obj.partial, x0, gamma, table, samples, np.zeros(4, dtype=np.int64))
+    assert [float(x[0]) for x in found] == [2.0, 0.0, -1.0, -1.0]
