@@ -16,15 +16,16 @@ from ..objectives import Quadratic
 from ..result import Result
 from ..simulate import delays
 from ..simulate import minimize as simulate
-from ..theory import moments, testing
+from ..theory import Certificate, moments, testing
 from ._evidence import (
     certificate,
     ergodic,
     half_width,
     log_e_value,
     most_stale,
+    verdict,
 )
-from ._report import Row
+from ._report import BAD, Row
 from ._settings import Settings
 
 #: Not diagonal, so that a partial derivative of the wrong coordinate shows.
@@ -84,7 +85,7 @@ class Given:
 
     def replicates(self, settings: Settings) -> int:
         """Return how many replicates the row has."""
-        return settings.number(1500, 500)
+        return settings.number(1000, 500)
 
     def run(self, stream: np.random.SeedSequence, factor: float) -> Result:
         """Run one replicate, every iterate recorded."""
@@ -200,7 +201,7 @@ def cases(settings: Settings) -> tuple[Given | Recorded, ...]:
         Given("asysg-incon", "late"),
         Given("asysg-incon", "subsets"),
         Given("asysg-incon", "fresh"),
-        Recorded(settings.n_threads, settings.number(4000, 2000)),
+        Recorded(settings.n_threads, 2000),
     )
 
 
@@ -222,7 +223,7 @@ def exact_row(
     tests = [testing.equality_test(d, 0.0, alpha=settings.alpha) for d in differences.T]
     worst = min(tests, key=lambda test: test.p_value)
     p = min(1.0, len(tests) * worst.p_value)
-    agrees = "disagrees" if p < settings.alpha else "agrees"
+    log_e, log_threshold = log_e_value(values, claim.bound), math.log(2 / settings.alpha)
     assert claim.measured is not None
     return Row(
         kind="exact",
@@ -234,15 +235,28 @@ def exact_row(
         T_measured=most_stale(runs),
         measured=claim.measured,
         halfwidth=half_width(values),
-        log_e=log_e_value(values, claim.bound),
-        log_threshold=math.log(1 / settings.alpha),
-        verdict=agrees if claim.holds else "no claim",
+        log_e=log_e,
+        log_threshold=log_threshold,
+        verdict=conclusion(claim, log_e, log_threshold, p, settings.alpha),
         detects=detectable(case, runs, differences, settings.alpha),
         certificate=claim,
         expected=float(exact[:, :2].sum(axis=1).mean()),
         z=worst.statistic,
         p=p,
     )
+
+
+def conclusion(
+    claim: Certificate, log_e: float, log_threshold: float, p: float, alpha: float
+) -> str:
+    """Say what a row's two tests found; each may use half of the row's budget.
+
+    Where runs explode now and then, their spread hides the shift of their mean from Student's
+    t; the e-value against the bound has no such weakness.
+    """
+    if (against := verdict(claim, log_e, log_threshold)) in BAD:
+        return against
+    return "disagrees" if p < alpha / 2 else "agrees"
 
 
 def statistics(case: Given | Recorded, run: Result) -> Vector:
@@ -291,14 +305,15 @@ def detectable(
         return ""
     count, tests = differences.shape
     error = differences.std(axis=0, ddof=1) / math.sqrt(count)
-    shift = (stats.t.isf(alpha / (2 * tests), count - 1) + 3) * error
+    shift = (stats.t.isf(alpha / (4 * tests), count - 1) + 3) * error
 
     def moved(faults: Faults) -> float:
         exact = expectations(case, runs[:1], faults) - expectations(case, runs[:1], Faults())
         return float((np.abs(exact[0]) / shift).max())
 
-    found = [f"gamma ±{1 / moved(Faults(step=1.01)):.1f} %"]
-    found.append(f"sigma ±{1 / moved(Faults(noise=1.01)):.1f} %")
+    sizes = [("γ", 1 / moved(Faults(step=1.01))), ("σ", 1 / moved(Faults(noise=1.01)))]
+    # Beyond, it would be no small fault (the runs spread as much as those that explode).
+    found = [f"{name}±{size:.1f}%" for name, size in sizes if size < 100]
     if moved(Faults(late=1)) > 1:
         found.append("T+1")
-    return ", ".join(found)
+    return " ".join(found)

@@ -25,12 +25,12 @@ def _linear(family: type[o.SigmoidRegression], **options: float | str) -> Callab
 #: Every family with constants proven for all x; the others (`Network`, `PhaseRetrieval`) have
 #: unbounded noise or curvature, so that no theorem says anything about them.
 INSTANCES: dict[str, Callable[[], Instance]] = {
-    "cosine": lambda: (o.CosineQuadratic(N, sigma=2.0), np.full(N, 0.2)),
-    "rotated-cosine": lambda: (o.RotatedCosineQuadratic(N, sigma=2.0), np.full(N, 0.2)),
-    "huber-cosine": lambda: (o.HuberCosine(N, sigma=2.0), np.full(N, 0.2)),
-    "sine-chain": lambda: (o.SineChain(N, sigma=2.0), np.full(N, 0.2)),
+    "cosine": lambda: (o.CosineQuadratic(N, sigma=2.0), np.full(N, 0.1)),
+    "rotated-cosine": lambda: (o.RotatedCosineQuadratic(N, sigma=2.0), np.full(N, 0.1)),
+    "huber-cosine": lambda: (o.HuberCosine(N, sigma=2.0), np.full(N, 0.1)),
+    "sine-chain": lambda: (o.SineChain(N, sigma=2.0), np.full(N, 0.1)),
     "synchronization": lambda: (o.Synchronization.planted(N, sigma=4.0, rng=1), np.zeros(N)),
-    "quadratic": lambda: (o.Quadratic(np.linspace(0.1, 1.0, N), sigma=1.0), np.full(N, 0.5)),
+    "quadratic": lambda: (o.Quadratic(np.linspace(0.1, 1.0, N), sigma=1.0), np.full(N, 0.3)),
     "sigmoid": _linear(o.SigmoidRegression),
     "robust": _linear(o.RobustRegression),
     "sine": _linear(o.SineRegression),

@@ -24,6 +24,8 @@ from ._settings import Settings
 
 METHODS = ("asysg-con", "asysg-incon")
 BATCH = 2
+#: Least number of updates; more where the corollary asks for it.
+UPDATES = 8_000
 
 
 def enforced_delay(p: int) -> int:
@@ -53,7 +55,7 @@ def ordinary_row(
     T = enforced_delay(p)
     side = theory.incon if method == "asysg-incon" else theory.con
     c = obj.constants(x0, T=T)
-    K = max(settings.number(40_000, 10_000), side.K_min(c, M=BATCH, T=T, form="plus"))
+    K = max(UPDATES, side.K_min(c, M=BATCH, T=T, form="plus"))
     gamma = side.prescribe(c, K=K, M=BATCH, T=T, form="plus").gamma
     runs = []
     for stream in seed.spawn(replicates(settings)):
@@ -67,7 +69,7 @@ def ordinary_row(
                 n_updates=K,
                 n_threads=p,
                 max_delay=T,
-                n_records=60,
+                n_records=80,
                 constants=c,
                 rng=stream,
             )

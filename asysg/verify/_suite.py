@@ -157,11 +157,11 @@ def notes(settings: Settings, rows: int) -> tuple[str, ...]:
     """Return what a reader of the table must know."""
     found = [
         "gamma multiplies the sum over the M samples; bound, measured and exact are means of "
-        "||grad f||^2 over the K updates; R replicates;",
-        "± is half of a 99 % Student interval. T meas: the largest delay that occurred; T cert: "
+        "||grad f||^2 over the K updates; ratio = measured/bound;",
+        "± is half of a 99 % Student interval. T seen: the largest delay that occurred; T cert: "
         "what was enforced or given, and what the claim is for.",
-        "could detect: smallest error that would have been convicted (x: factor, T+: delay above "
-        "the claimed one); 'mean x 60': 60 times the measured mean.",
+        "could detect: smallest error that would have been convicted: factor of the measured mean, "
+        "of steplength γ or of noise σ; delay above T.",
         f"Error budget: {TOTAL_FALSE_ALARM:g} in all, {settings.alpha:.2g} for each of {rows} rows:"
         f" ln e >= {-np.log(settings.alpha):.1f} or p < {settings.alpha:.2g} convicts.",
     ]

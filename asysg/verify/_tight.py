@@ -200,12 +200,12 @@ def detectable(case: Tight, bound: float, count: int, alpha: float) -> str:
     target = 1.03 * convicting_ratio(count, alpha) * bound
     found = []
     for sign, argument, sizes in (
-        ("gamma x", "step", (1.1, 1.15, 1.2, 1.3, 1.5, 2, 3)),
-        ("sigma x", "noise", (1.05, 1.1, 1.15, 1.2, 1.3, 1.5, 2)),
+        ("γx", "step", (1.1, 1.15, 1.2, 1.3, 1.5, 2, 3)),
+        ("σx", "noise", (1.05, 1.1, 1.15, 1.2, 1.3, 1.5, 2)),
         ("T+", "late", (1, 2, 3, 4, 8)),
     ):
         for size in sizes:
             if case.expected(**{argument: size}) >= target:
                 found.append(f"{sign}{size:g}")
                 break
-    return ", ".join(found)
+    return " ".join(found)
