@@ -24,6 +24,7 @@ class Objective:
     """
 
     _kernel: Kernel
+    # Said where a constant is missing.
     _remedy = "Give a float steplength, or your own theory.ProblemConstants(..., estimated=True)."
 
     @property
@@ -163,12 +164,11 @@ class Objective:
         for name in ("lower_bound", "L", "sigma"):
             if not math.isfinite(getattr(self, name)):
                 raise InvalidArgument(
-                    f"{name} must have a bound proven for all x, got none for {self!r}. "
-                    f"{self._remedy}"
+                    name, "must be proven for all x and finite", getattr(self, name), self._remedy
                 )
         value = self.value(start)
         if not math.isfinite(value):
-            raise InvalidArgument(f"f(x0) must be finite, got {value}. Start nearer to zero.")
+            raise InvalidArgument("f(x0)", "must be finite", value, "Start nearer to zero.")
         # Rounding in f(x0) must not make a gap negative.
         gap = max(0.0, value - self.lower_bound)
         return ProblemConstants(

@@ -27,7 +27,8 @@ class LinearModel(Objective):
     * L = c ||A||^2 / N + 2 reg and L_max = c max_i ||A e_i||^2 / N + 2 reg, attained where
       every psi'' is c at once (and x = 0, if regularised);
     * L_T = (c/N) ||A|| min(||A||, F_T) + 2 reg, F_T^2 the sum of the T largest squared column
-      norms, as ||A'W A_S|| <= c ||A|| ||A_S||;
+      norms, as ||A'W A_S|| <= c ||A|| ||A_S||; for sparse data also with the root of the T
+      largest squared column norms of |A|'|A| in place of the product of norms;
     * sigma^2 = (1/N) sum_j ||a_j||^2 sup |psi'(.; b_j)|^2: the variance over a uniform sample is
       below the second moment, and the regulariser is in no way random.
 
@@ -53,7 +54,7 @@ class LinearModel(Objective):
         n_samples, n = self._rows.shape
         if b.shape != (n_samples,):
             raise InvalidArgument(
-                f"y must have shape ({n_samples},), got {b.shape}. Give one number per row of A."
+                "y", f"must have shape ({n_samples},)", b.shape, "Give one number per row of A."
             )
         self._kernel = _compiled.Linear(loss, n, data, b, start, indices, scale, reg)
 
@@ -101,6 +102,12 @@ class LinearModel(Objective):
         """Squared column norms, largest first."""
         return -np.sort(-_bounds.squared_column_norms(self._rows))
 
+    @cached_property
+    def _gram(self) -> Vector | None:
+        """Squared column norms of |A|'|A|, largest first, if they are worth having."""
+        squares = _bounds.squared_gram_columns(self._rows)
+        return None if squares is None else -np.sort(-squares)
+
     @property
     def _weight(self) -> float:
         return self._curvature / float(self._rows.shape[0])
@@ -128,20 +135,25 @@ class LinearModel(Objective):
 
     def _L_T(self, T: int) -> float:
         block = sqrt(float(self._columns[:T].sum()))
-        return float(self._weight * self._norm * min(self._norm, block) + 2 * self._reg)
+        bound = self._norm * min(self._norm, block)
+        if self._gram is not None:
+            bound = min(bound, sqrt(float(self._gram[:T].sum())))
+        return self._weight * bound + 2 * self._reg
 
 
 def rows(A: Any) -> tuple[Any, tuple[Vector, Any, Any]]:
     """Check a data matrix; return it (dense or CSR) and the flat arrays the kernel reads."""
     if scipy.sparse.issparse(A):
         return _sparse_rows(A)
-    _check_real(A)
+    _check_real(np.asarray(A))
     try:
         dense = np.ascontiguousarray(A, dtype=np.float64)
     except (TypeError, ValueError):
         raise InvalidArgument(
-            f"A must be an array or a SciPy sparse matrix, got {type(A).__name__}. "
-            "Give numbers, shape (n_samples, n)."
+            "A",
+            "must be an array or a SciPy sparse matrix",
+            type(A).__name__,
+            "Give numbers, shape (n_samples, n).",
         ) from None
     _check_shape(np.shape(A))
     _check_finite(dense.reshape(-1))
@@ -162,8 +174,10 @@ def _sparse_rows(A: Any) -> tuple[Any, tuple[Vector, Any, Any]]:
         flaw = _compiled.csr_flaw(start, indices, A.shape[1]) if fits else "broken"
         if flaw == "broken" or (flaw and attempt):
             raise InvalidArgument(
-                "A must be a sound CSR matrix, got indices out of range or of the wrong number. "
-                "Build it by scipy.sparse.csr_array((data, indices, indptr), shape)."
+                "A",
+                "must be a sound CSR matrix",
+                "indices out of range or of the wrong number",
+                "Build it by scipy.sparse.csr_array((data, indices, indptr), shape).",
             )
         if not flaw:
             break
@@ -177,20 +191,22 @@ def _sparse_rows(A: Any) -> tuple[Any, tuple[Vector, Any, Any]]:
 def _check_real(A: Any) -> None:
     if np.iscomplexobj(A):
         raise InvalidArgument(
-            "A must be real, got complex numbers. Give real and imaginary parts as columns."
+            "A", "must be real", A.dtype, "Give real and imaginary parts as columns."
         )
 
 
 def _check_shape(shape: tuple[int, ...]) -> None:
     if len(shape) != 2 or 0 in shape:
         raise InvalidArgument(
-            f"A must be a non-empty matrix, got shape {shape}. Give one row per sample."
+            "A", "must be a non-empty matrix of shape (m, n)", shape, "Give one row per sample."
         )
 
 
 def _check_finite(values: Vector) -> None:
     if not _compiled.all_finite(values):
-        raise InvalidArgument("A must be finite, got NaN or infinity. Clean the data first.")
+        raise InvalidArgument(
+            "A", "must be finite", float(values[~np.isfinite(values)][0]), "Clean the data first."
+        )
 
 
 def answers(y: ArrayLike) -> Vector:

@@ -67,7 +67,7 @@ class SineChain(Stream):
         self.L_max = pinning + spring + neighbours * coupling
         if self.L_max == 0:
             raise InvalidArgument(
-                "pinning, spring or coupling must be > 0, got zeros. A constant has no minimiser."
+                "pinning + spring + coupling", "must be > 0", 0.0, "A constant has no minimiser."
             )
         self._set_noise(sigma, noise)
         self.lower_bound = 0.0  # no term is negative
@@ -132,7 +132,10 @@ class Synchronization(Stream):
         weight = _check.vector("weights", weight, m, remedy="Give one positive number per edge.")
         if weight.min() <= 0:
             raise InvalidArgument(
-                f"weights must be positive, got {weight.min()}. Leave out edges that do not count."
+                "weights",
+                "must be positive",
+                float(weight.min()),
+                "Leave out edges that do not count.",
             )
         self._set_noise(sigma, noise)
         self.lower_bound = 0.0  # no term is negative
@@ -190,7 +193,8 @@ class Synchronization(Stream):
     def L(self) -> float:
         """lambda_max of the weighted Laplacian, exact or a certified upper bound."""
         if self.n <= _bounds.EXACT_LIMIT:
-            laplacian = np.diag(self._degrees) - np.asarray(self._adjacency.toarray(), np.float64)
+            adjacency = self._adjacency.toarray()
+            laplacian = np.asarray(np.diag(self._degrees) - adjacency, dtype=np.float64)
             return max(self.L_max, _bounds.top_eigenvalue(laplacian))
         # The Laplacian is dominated by degrees + adjacency, entrywise.
         return _bounds.spectral_radius(lambda v: self._degrees * v + self._adjacency @ v, self.n)
@@ -204,17 +208,18 @@ def _pairs(n: int, edges: ArrayLike) -> NDArray[np.int64]:
     pairs = np.asarray(edges)
     if pairs.ndim != 2 or pairs.shape[1] != 2 or not len(pairs) or pairs.dtype.kind not in "iu":
         raise InvalidArgument(
-            f"edges must be integers of shape (m, 2), got shape {pairs.shape} of {pairs.dtype}. "
-            "Give one pair of nodes per edge."
+            "edges", "must be integers of shape (m, 2)", edges, "Give one pair of nodes per edge."
         )
     if pairs.min() < 0 or pairs.max() >= n:
         raise InvalidArgument(
-            f"edges must name nodes 0..{n - 1}, got {pairs.min()}..{pairs.max()}. Raise n."
+            "edges", f"must name nodes 0..{n - 1}", (int(pairs.min()), int(pairs.max())), "Raise n."
         )
     ordered = np.sort(pairs, axis=1)
     if (ordered[:, 0] == ordered[:, 1]).any() or len(np.unique(ordered, axis=0)) < len(pairs):
         raise InvalidArgument(
-            "edges must be distinct pairs of distinct nodes, got a loop or a repetition. "
-            "Drop loops, which are constant, and join repetitions into one edge."
+            "edges",
+            "must be distinct pairs of distinct nodes",
+            edges,
+            "Drop loops, which are constant, and join repetitions into one edge.",
         )
     return pairs.astype(np.int64)

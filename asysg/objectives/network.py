@@ -14,6 +14,7 @@ from . import _check
 from ._base import Objective
 from ._check import Vector
 
+MAX_HIDDEN = 31  # layers the compiled struct has room for, less the outputs
 PAPER_LAYERS = (400, 100, 50, 20, 10)
 
 
@@ -75,6 +76,10 @@ class Network(Objective):
             for size in hidden
         ]
         self.lower_bound = 0.0  # no loss is negative
+        if len(units) > MAX_HIDDEN:
+            raise InvalidArgument(
+                "hidden", f"must name at most {MAX_HIDDEN} layers", hidden, "Make some wider."
+            )
         self.layers = (inputs.shape[1], *units, outputs)
         self._kernel = _compiled.Network(self.layers, inputs, targets)
 
@@ -104,7 +109,7 @@ class Network(Objective):
         n_samples = _check.integer("n_samples", n_samples, least=1, remedy="Give some data.")
         if len(layers) < 2:
             raise InvalidArgument(
-                f"layers must name inputs and outputs at least, got {layers!r}. Give (400, 10)."
+                "layers", "must name inputs and outputs at least", layers, "Give (400, 10)."
             )
         for size in layers:
             _check.integer("layers", size, least=1, remedy="Leave the layer out.")
@@ -123,7 +128,7 @@ def _matrix(name: str, value: ArrayLike) -> Vector:
     shape = np.shape(value)
     if len(shape) != 2 or 0 in shape:
         raise InvalidArgument(
-            f"{name} must be a non-empty matrix, got shape {shape}. Give one row per sample."
+            name, "must be a non-empty matrix of shape (m, n)", shape, "Give one row per sample."
         )
     flat = np.ascontiguousarray(value).reshape(-1)
     return _check.vector(name, flat, None, remedy="Clean the data first.").reshape(shape)
@@ -133,23 +138,29 @@ def _targets(y: ArrayLike, n_samples: int, n_outputs: int | None) -> Any:
     given = np.asarray(y)
     if given.shape[:1] != (n_samples,):
         raise InvalidArgument(
-            f"y must have one row per row of X, got shape {given.shape} for {n_samples} rows. "
-            "Give a label or a row of targets for every input."
+            "y",
+            f"must have {n_samples} rows, like X",
+            given.shape,
+            "Give a label or a row of targets for every input.",
         )
     if given.ndim == 2:
         targets = _matrix("y", given)
         if n_outputs not in (None, targets.shape[1]):
-            raise InvalidArgument(f"n_outputs must be y.shape[1], got {n_outputs}. Leave it out.")
+            raise InvalidArgument("n_outputs", "must be y.shape[1]", n_outputs, "Leave it out.")
         return targets
     if given.ndim != 1 or given.dtype.kind not in "iu" or given.min() < 0:
         raise InvalidArgument(
-            f"y must hold integers from 0 on or rows of numbers, got shape {given.shape} of "
-            f"{given.dtype}. For targets of one output give y[:, None]."
+            "y",
+            "must hold integers from 0 on or rows of numbers",
+            given,
+            "For targets of one output give y[:, None].",
         )
     if n_outputs is not None and not int(given.max()) < n_outputs:
         raise InvalidArgument(
-            f"n_outputs must exceed every label, got {n_outputs} for label {given.max()}. "
-            "Number classes from zero."
+            "n_outputs",
+            f"must exceed the label {given.max()}",
+            n_outputs,
+            "Number classes from zero.",
         )
     return np.ascontiguousarray(given, dtype=np.int64)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import e, sqrt
+from math import e, inf, sqrt
 from typing import Any
 
 import numpy as np
@@ -57,9 +57,9 @@ class SigmoidRegression(LinearModel):
     def __init__(self, A: Any, y: ArrayLike) -> None:
         b = answers(y)
         if b.min() < 0 or b.max() > 1:
-            worst = b.min() if b.min() < 0 else b.max()
+            worst = float(b.min() if b.min() < 0 else b.max())
             raise InvalidArgument(
-                f"y must lie in [0, 1], got {worst}. For labels -1 and 1 give (y + 1) / 2."
+                "y", "must lie in [0, 1]", worst, "For labels -1 and 1 give (y + 1) / 2."
             )
         self._set_model("sigmoid", A, b)
         root = np.sqrt(1 - b + b * b)
@@ -188,10 +188,11 @@ class PhaseRetrieval(LinearModel):
         b = answers(y)
         if b.min() < 0:
             raise InvalidArgument(
-                f"y must be at least 0, got {b.min()}. Amplitudes have no sign; give abs(y)."
+                "y", "must be at least 0", float(b.min()), "Amplitudes have no sign; give abs(y)."
             )
         self._set_model("amplitude", A, b)
         self._curvature = max(1.0, float(b.max()) - 1.0)
+        self.sigma = inf
         self.lower_bound = float(np.mean(np.maximum(0.0, 1.0 - b) ** 2) / 2)
 
     @staticmethod
@@ -239,7 +240,7 @@ class NonconvexLogistic(LinearModel):
         wrong = b[np.abs(b) != 1]
         if wrong.size:
             raise InvalidArgument(
-                f"y must be -1 or 1, got {wrong[0]}. For labels 0 and 1 give 2 * y - 1."
+                "y", "must be -1 or 1", float(wrong[0]), "For labels 0 and 1 give 2 * y - 1."
             )
         self.reg = _check.number("reg", reg, least=0, remedy="It is the weight of the penalty.")
         self._set_model("logistic", A, b, reg=self.reg)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
+from ..errors import InvalidArgument
 from . import _check
 
 
@@ -44,6 +45,8 @@ def design(n_samples: int, n: int, *, density: float | None = None, rng: Any = N
     if density is None:
         return rng.standard_normal((n_samples, n)) / np.sqrt(n)
     density = _check.number("density", density, above=0, remedy="It is the share of nonzeros.")
+    if density > 1:
+        raise InvalidArgument("density", "must be at most 1", density, "1 stores every entry.")
     per_row = min(n, max(1, round(density * n)))
     indices = np.sort(_distinct(n_samples, per_row, n, rng), axis=1).reshape(-1)
     data = rng.standard_normal(n_samples * per_row) / np.sqrt(per_row)
