@@ -15,13 +15,13 @@ from ..theory import Certificate, Hypothesis, ProblemConstants, testing
 
 Values = NDArray[np.float64]
 
-CONFIDENCE = 0.99
+CONFIDENCE = 0.95
 #: Hypotheses that are computed or counted here and not taken over from a run's own certificate.
 COUNTED = ("steplength condition", "problem constants", "delays bounded by T", "all updates done")
 
 
 def half_width(values: Values) -> float:
-    """Half the 99 % confidence interval of a mean, by Student's t; 0 where it has no meaning."""
+    """Half the 95 % confidence interval of a mean, by Student's t; 0 where it has no meaning."""
     if len(values) < 2 or not np.isfinite(values).all():
         return 0.0
     quantile = stats.t.ppf(0.5 + CONFIDENCE / 2, len(values) - 1)
@@ -90,7 +90,8 @@ def ergodic(run: Result, last: int | None = None) -> float:
         return math.inf
     trace = run.trace
     weight = trace.weight if last is None else np.where(trace.k <= last, trace.weight, 0.0)
-    return float(weight @ trace.grad_norm_sq)
+    used = weight > 0
+    return float(weight[used] @ trace.grad_norm_sq[used])
 
 
 def verdict(claim: Certificate, log_e: float, log_threshold: float) -> str:

@@ -219,6 +219,7 @@ def exact_row(
     values = np.array([ergodic(run) for run in runs])
     claim = certificate(case.constants, runs, values, gamma=case.gamma, T=case.T, form="plus")
     exact = expectations(case, runs, Faults())
+    ergodic_norms = exact[np.isfinite(exact[:, 0]), :2].sum(axis=1)
     differences = np.array([statistics(case, run) for run in runs]) - exact
     tests = [testing.equality_test(d, 0.0, alpha=settings.alpha) for d in differences.T]
     worst = min(tests, key=lambda test: test.p_value)
@@ -240,7 +241,7 @@ def exact_row(
         verdict=conclusion(claim, log_e, log_threshold, p, settings.alpha),
         detects=detectable(case, runs, differences, settings.alpha),
         certificate=claim,
-        expected=float(exact[:, :2].sum(axis=1).mean()),
+        expected=float(ergodic_norms.mean()) if ergodic_norms.size else None,
         z=worst.statistic,
         p=p,
     )
@@ -284,11 +285,16 @@ def expectations(case: Given | Recorded, runs: Sequence[Result], faults: Faults)
     The ergodic norm is estimated from the recorded iterates, so it is at these that the
     expectation is taken: which ones they are is drawn apart from samples and coordinates.
     """
-    rows = []
+    rows: list[tuple[float, ...]] = []
+    known: Expected | None = None
     for run in runs:
-        if not rows or isinstance(case, Recorded):
-            A, end, drift = case.expected(run, faults)
-            A = np.append(A, 0.0)  # the last record lies behind the K iterates
+        if not run.success:  # there are no statistics to compare with
+            rows.append((math.nan,) * 4)
+            continue
+        if known is None or isinstance(case, Recorded):
+            known = case.expected(run, faults)
+        A, end, drift = known
+        A = np.append(A, 0.0)  # the last record lies behind the K iterates
         rows.append((*shares(run, A[run.trace.k - 1]), end, drift))
     return np.array(rows)
 

@@ -44,6 +44,8 @@ def chosen(names: list[str] | tuple[str, ...] | None) -> tuple[str, ...]:
         return tuple(INSTANCES)
     if isinstance(names, str):
         names = (names,)
+    if not names:
+        raise InvalidArgument("objectives must name at least one, got none. Leave it out for all.")
     for name in names:
         if name not in INSTANCES:
             raise InvalidArgument(

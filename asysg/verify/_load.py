@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,8 @@ def load(path: str | os.PathLike[str]) -> Certificate:
         ("M", certificate.M, result.batch_size),
         ("T", certificate.T, result.staleness.max or 0),
     ):
-        if stored != found:
+        # A mean of the same numbers may round otherwise where it is computed again.
+        if stored is None or not math.isclose(stored, found, rel_tol=1e-12):
             raise CertificateError(
                 f"{name} must be that of the result in the same file, {found!r}, got {stored!r}. "
                 "The file was changed."

@@ -39,7 +39,7 @@ class Row:
     measured : float
         Mean over the replicates of their ergodic gradient norms; inf if one diverged.
     halfwidth : float
-        Of the 99 % confidence interval by Student's t: approximate.
+        Of the 95 % confidence interval by Student's t: approximate.
     log_e : float
         Logarithm of the e-value against the bound.
     log_threshold : float
@@ -318,7 +318,7 @@ BLOCKS: dict[str, tuple[str, list[Column]]] = {
         [
             *_SETTING,
             *_BOUND,
-            ("exact", lambda r: f"{r.expected:.4g}"),
+            ("exact", lambda r: "-" if r.expected is None else f"{r.expected:.4g}"),
             ("z", lambda r: f"{r.z:+.2f}"),
             ("p", lambda r: f"{r.p:.2g}"),
             *_VERDICT,

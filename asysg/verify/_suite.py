@@ -81,7 +81,7 @@ def suite(
 
     Notes
     -----
-    *Half-widths* are those of 99 % intervals by Student's t over independent replicates (spawned
+    *Half-widths* are those of 95 % intervals by Student's t over independent replicates (spawned
     seeds). The replicates' means are nearly but not exactly normal, so they are approximate.
 
     *Verdicts* do not rest on them alone. "violated" is said only by an e-value, the mean over
@@ -158,7 +158,7 @@ def notes(settings: Settings, rows: int) -> tuple[str, ...]:
     found = [
         "gamma multiplies the sum over the M samples; bound, measured and exact are means of "
         "||grad f||^2 over the K updates; ratio = measured/bound;",
-        "± is half of a 99 % Student interval. T seen: the largest delay that occurred; T cert: "
+        "± is half of a 95 % Student interval. T seen: the largest delay that occurred; T cert: "
         "what was enforced or given, and what the claim is for.",
         "could detect: smallest error that would have been convicted: factor of the measured mean, "
         "of steplength γ or of noise σ; delay above T.",
