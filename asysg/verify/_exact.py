@@ -73,9 +73,7 @@ class Given:
         self.constants = self.problem.constants(START, T=self.T)
         side = theory.incon if self.incon else theory.con
         self.gamma = 0.8 * side.gamma_max(self.constants, M=self.M, T=self.T)
-        self.run_on = {"late": "random delays", "subsets": "random sets", "fresh": "1 thread"}[
-            reads
-        ]
+        self.run_on = {"late": "given delays", "subsets": "given sets", "fresh": "1 thread"}[reads]
         self.objective, self.x0 = "anisotropic", START
 
     @property

@@ -284,8 +284,8 @@ _SETTING: list[Column] = [
     ("n", lambda r: str(r.certificate.constants.n)),
     ("M", lambda r: str(r.certificate.M)),
     ("K", lambda r: str(r.certificate.K)),
-    ("T seen", lambda r: str(r.T_measured)),
-    ("T cert", lambda r: str(r.certificate.T)),
+    ("Tm", lambda r: str(r.T_measured)),
+    ("Tc", lambda r: str(r.certificate.T)),
     ("gamma", lambda r: f"{r.certificate.gamma:.3g}"),
 ]
 _BOUND: list[Column] = [

@@ -158,8 +158,8 @@ def notes(settings: Settings, rows: int) -> tuple[str, ...]:
     found = [
         "gamma multiplies the sum over the M samples; bound, measured and exact are means of "
         "||grad f||^2 over the K updates; ratio = measured/bound;",
-        "± is half of a 95 % Student interval. T seen: the largest delay that occurred; T cert: "
-        "what was enforced or given, and what the claim is for.",
+        "± is half of a 95 % Student interval. Tm: T measured, the largest delay that occurred; Tc: T "
+        "certified, which is enforced or given, and for which the claim is.",
         "could detect: smallest error that would have been convicted: factor of the measured mean, "
         "of steplength γ or of noise σ; delay above T.",
         f"Error budget: {TOTAL_FALSE_ALARM:g} in all, {settings.alpha:.2g} for each of {rows} rows:"
