@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,7 +88,7 @@ class Given:
 
     def run(self, stream: np.random.SeedSequence, factor: float) -> Result:
         """Run one replicate, every iterate recorded."""
-        options = {
+        options: dict[str, Any] = {
             "method": self.method,
             "steplength": factor * self.gamma,
             "batch_size": self.M,
@@ -163,7 +164,7 @@ class Recorded:
             n_updates=self.K,
             n_threads=self.p,
             max_delay=self.T,
-            n_records=20,
+            n_records=12,
             record="full",
             constants=self.constants,
             rng=stream,

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import objectives as o
 from ..errors import InvalidArgument
+from ..objectives._linear import LinearModel
 
 Instance = tuple[o.Objective, NDArray[np.float64]]
 
 SAMPLES, N = 200, 20
 
 
-def _linear(family: type[o.SigmoidRegression], **options: float | str) -> Callable[[], Instance]:
+def _linear(family: type[LinearModel]) -> Callable[[], Instance]:
     def make() -> Instance:
-        return family.planted(SAMPLES, N, rng=1, **options), np.zeros(N)
+        return family.planted(SAMPLES, N, rng=1), np.zeros(N)
 
     return make
 
@@ -38,7 +39,7 @@ INSTANCES: dict[str, Callable[[], Instance]] = {
 }
 
 
-def chosen(names: list[str] | tuple[str, ...] | None) -> tuple[str, ...]:
+def chosen(names: Sequence[str] | None) -> tuple[str, ...]:
     """Return the names of the instances to run, all by default."""
     if names is None:
         return tuple(INSTANCES)

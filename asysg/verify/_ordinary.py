@@ -69,7 +69,7 @@ def ordinary_row(
                 n_updates=K,
                 n_threads=p,
                 max_delay=T,
-                n_records=80,
+                n_records=50,
                 constants=c,
                 rng=stream,
             )

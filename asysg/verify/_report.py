@@ -76,6 +76,12 @@ class Row:
     p: float | None = None
 
     @property
+    def n(self) -> int:
+        """Number of coordinates."""
+        assert self.certificate.constants is not None, "every row is made with constants"
+        return self.certificate.constants.n
+
+    @property
     def bound(self) -> float:
         """The bound of the theorem that the row is held against."""
         return self.certificate.bound
@@ -170,9 +176,10 @@ class Report:
         took = f"({self.seconds:.0f} s; false alarm of the whole at most {self.alpha:g})"
         if not bad:
             return f"OK: {len(self.rows)} rows, no violation {took}"
-        names = ", ".join(f"{r.objective}/{r.method}/{r.run}: {r.verdict}" for r in bad[:8])
-        more = f", and {len(bad) - 8} more" if len(bad) > 8 else ""
-        return f"FAILED: {len(bad)} of {len(self.rows)} rows {took}: {names}{more}"
+        kinds = ", ".join(
+            f"{count} {kind}" for kind in BLOCKS if (count := sum(r.kind == kind for r in bad))
+        )
+        return f"FAILED: {len(bad)} of {len(self.rows)} rows ({kinds}) {took}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report in strict JSON's types."""
@@ -281,7 +288,7 @@ _SETTING: list[Column] = [
     ("objective", lambda r: r.objective),
     ("method", lambda r: r.method.removeprefix("asysg-")),
     ("run", lambda r: r.run),
-    ("n", lambda r: str(r.certificate.constants.n)),
+    ("n", lambda r: str(r.n)),
     ("M", lambda r: str(r.certificate.M)),
     ("K", lambda r: str(r.certificate.K)),
     ("Tm", lambda r: str(r.T_measured)),

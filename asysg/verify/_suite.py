@@ -158,12 +158,13 @@ def notes(settings: Settings, rows: int) -> tuple[str, ...]:
     found = [
         "gamma multiplies the sum over the M samples; bound, measured and exact are means of "
         "||grad f||^2 over the K updates; ratio = measured/bound;",
-        "± is half of a 95 % Student interval. Tm: T measured, the largest delay that occurred; Tc: T "
-        "certified, which is enforced or given, and for which the claim is.",
+        "± is half of a 95 % Student interval; Tm: T measured, the largest delay that occurred; "
+        "Tc: T certified, enforced or given, and claimed for.",
         "could detect: smallest error that would have been convicted: factor of the measured mean, "
         "of steplength γ or of noise σ; delay above T.",
         f"Error budget: {TOTAL_FALSE_ALARM:g} in all, {settings.alpha:.2g} for each of {rows} rows:"
-        f" ln e >= {-np.log(settings.alpha):.1f} or p < {settings.alpha:.2g} convicts.",
+        f" ln e >= {-np.log(settings.alpha):.1f} or p < {settings.alpha:.2g} convicts (half of it "
+        "each where there are both).",
     ]
     if settings.n_threads == 1:
         why = "" if openmp_version() else ": this build has no OpenMP"

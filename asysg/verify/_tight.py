@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -118,7 +119,7 @@ class Tight:
         """Run one replicate with `factor` times the steplength."""
         obj = Quadratic.isotropic(self.n, self.L, sigma=self.SIGMA)
         x0 = np.full(self.n, math.sqrt(2 * self.gap / self.L / self.n))
-        options = {
+        options: dict[str, Any] = {
             "method": self.method,
             "steplength": factor * self.gamma,
             "batch_size": self.M,
@@ -198,14 +199,13 @@ def detectable(case: Tight, bound: float, count: int, alpha: float) -> str:
     three standard errors of every row.
     """
     target = 1.03 * convicting_ratio(count, alpha) * bound
+    faults: tuple[tuple[str, Callable[[float], float], tuple[float, ...]], ...] = (
+        ("γx", lambda x: case.expected(step=x), (1.1, 1.15, 1.2, 1.3, 1.5, 2, 3)),
+        ("σx", lambda x: case.expected(noise=x), (1.05, 1.1, 1.15, 1.2, 1.3, 1.5, 2)),
+        ("T+", lambda x: case.expected(late=int(x)), (1, 2, 3, 4, 8)),
+    )
     found = []
-    for sign, argument, sizes in (
-        ("γx", "step", (1.1, 1.15, 1.2, 1.3, 1.5, 2, 3)),
-        ("σx", "noise", (1.05, 1.1, 1.15, 1.2, 1.3, 1.5, 2)),
-        ("T+", "late", (1, 2, 3, 4, 8)),
-    ):
-        for size in sizes:
-            if case.expected(**{argument: size}) >= target:
-                found.append(f"{sign}{size:g}")
-                break
+    for sign, expected, sizes in faults:
+        size = next((x for x in sizes if expected(x) >= target), None)
+        found += [] if size is None else [f"{sign}{size:g}"]
     return " ".join(found)

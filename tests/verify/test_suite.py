@@ -51,18 +51,13 @@ def test_the_budget_is_shared_and_shown(report):
 
 def test_the_table_is_one_line_a_row(report):
     lines = report.table().splitlines()
-    assert max(map(len, lines)) <= 155
+    assert max(map(len, lines)) <= 150
     for row in report.rows:
         assert any(f"{row.bound:.4g}" in line and row.verdict in line for line in lines)
     assert lines[-1].startswith("OK")
 
 
-def test_one_thread_repeats_to_the_bit(report):
-    again = verify.suite(quick=True, n_threads=1, objectives=["sigmoid"], progress=False)
-    assert [row.measured for row in again.rows] == [row.measured for row in report.rows]
-
-
-def test_real_threads_measure_their_delay():
+def test_real_threads_measure_their_delay(report):
     """Null: nothing is wrong. False alarm 1e-6, the suite's own."""
     found = verify.suite(quick=True, n_threads=2, objectives=["cosine"], progress=False)
     assert found.ok
@@ -73,6 +68,12 @@ def test_real_threads_measure_their_delay():
         ("exact", "asysg-con"),
     }
     assert all(row.T_measured <= row.certificate.T > 0 for row in threaded)
+    # What runs on one thread or on none repeats to the bit, whatever runs beside it.
+    for kind in ("tight", "exact"):
+        pairs = zip(found.block(kind), report.block(kind), strict=True)
+        for row, other in pairs:
+            if row.run == other.run:
+                assert row.measured == other.measured
 
 
 def test_a_deliberate_violation_is_convicted_by_the_tight_rows():
