@@ -228,7 +228,10 @@ def look(
 ) -> tuple[int, float, float, float, float]:
     """Evaluate f and its exact gradient at an iterate."""
     gradient = plan.objective.gradient(x)
-    return clock, seconds, float(plan.objective.value(x)), float(gradient @ gradient), weight
+    # A run that explodes has squares beyond the largest float before x has: inf says so.
+    with np.errstate(over="ignore"):
+        square = float(gradient @ gradient)
+    return clock, seconds, float(plan.objective.value(x)), square, weight
 
 
 def merged(state: State, engine: Engine) -> State:
