@@ -33,13 +33,20 @@ int main(void) {
 
 
 class BuildExt(build_ext):
-    """Probe OpenMP with the compiler that will be used, then build."""
+    """Probe OpenMP with the compiler that will be used, then build on all cores."""
+
+    def finalize_options(self):
+        super().finalize_options()
+        if self.parallel is None:
+            self.parallel = os.cpu_count()
 
     def build_extensions(self):
         openmp = [] if MODE == "off" else self.openmp_flags()
         if openmp is None:
             if MODE == "require":
-                raise SystemExit("ASYSG_OPENMP=require, but no program using OpenMP could be built.")
+                raise SystemExit(
+                    "ASYSG_OPENMP=require, but no program using OpenMP could be built."
+                )
             print("asysg: OpenMP not found; the build runs one thread only", file=sys.stderr)
             openmp = []
         # -ffp-contract=off: a fused multiply-add would make the kernels differ from
