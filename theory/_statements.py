@@ -1,0 +1,116 @@
+"""What each theorem supposes: the hypotheses a certificate lists."""
+
+from __future__ import annotations
+
+import math
+
+from . import _corollaries, _theorems
+from ._constants import ProblemConstants
+from ._frame import FORMS, Frame
+from ._hypotheses import Evidence, Hypothesis
+
+NAMES = {
+    "paper": 'form "paper" (Theorem 1; Theorem 3 in Young\'s form)',
+    "plus": 'form "plus" (Theorem P)',
+    "constant_delay": 'form "constant_delay" (Theorem P, every delay equal to T)',
+    "sharp": 'form "sharp" (Theorem S)',
+    "uniform": 'form "uniform" (Theorem U, every delay equal to T)',
+    "robust": 'form "robust" (Theorem R)',
+}
+
+_SUPPOSED = {
+    "delays bounded by T": "no gradient misses an update older than the last T",
+    "reads oblivious": "which updates a read misses does not depend on samples or coordinates",
+    "samples unbiased": "each stochastic gradient has the gradient as its mean, given the past",
+    "no update is lost": "x moves by exactly what each worker sent",
+    "coordinates uniform": "each coordinate is drawn uniformly, independently of the past",
+    "every delay equals T": "update k reads x_{k-T} (x_1 for k <= T)",
+}
+
+
+def needed(algorithm: str, form: str) -> tuple[str, ...]:
+    """Return the names of the theorem's hypotheses."""
+    names = ["steplength condition", "problem constants", "delays bounded by T"]
+    names += ["samples unbiased", "no update is lost"]
+    if form != "robust":
+        names.append("reads oblivious")
+    if form in ("constant_delay", "uniform"):
+        names.append("every delay equals T")
+    if algorithm == "incon":
+        names.append("coordinates uniform")
+    return tuple(names)
+
+
+def assumed(name: str) -> Hypothesis:
+    """Return a hypothesis that nobody checked."""
+    return Hypothesis(name, True, None, {}, "assumed", _SUPPOSED[name])
+
+
+def _quality(c: ProblemConstants) -> Evidence:
+    return "estimated" if c.estimated else "proven"
+
+
+def constants_hypothesis(c: ProblemConstants) -> Hypothesis:
+    """Return the hypothesis that the constants bound what they are named for."""
+    numbers = {k: float(v) for k, v in c.to_dict().items() if k != "estimated"}
+    return Hypothesis("problem constants", True, None, numbers, _quality(c))
+
+
+def condition_hypothesis(
+    c: ProblemConstants,
+    algorithm: str,
+    form: str,
+    gamma: _theorems.Steps,
+    K: int,
+    M: int,
+    T: int,
+) -> Hypothesis:
+    """Return the theorem's steplength condition with its numbers."""
+    f = Frame(algorithm, c, M, T)
+    lhs = _theorems.condition(f, form, gamma, K)
+    numbers = {"lhs": lhs}
+    if not _theorems.is_schedule(gamma):
+        numbers |= {"gamma": float(gamma), "gamma_max": _gamma_max(f, form)}  # type: ignore[arg-type]
+    ok = _theorems.condition_holds(f, gamma, lhs)
+    return Hypothesis(
+        "steplength condition", ok, 1 - lhs, numbers, _quality(c), "the left-hand side is at most 1"
+    )
+
+
+def _gamma_max(f: Frame, form: str) -> float:
+    return _theorems.gamma_max(f.algorithm, f.c, f.M, f.T, form)
+
+
+def updates_hypothesis(
+    c: ProblemConstants,
+    algorithm: str,
+    form: str,
+    gamma: _theorems.Steps,
+    K: int,
+    M: int,
+    T: int,
+) -> Hypothesis:
+    """Return the corollary's demand on K with its numbers."""
+    f = Frame(algorithm, c, M, T)
+    least = _corollaries.K_min(f, form)
+    try:
+        need = math.inf if least is None else float(least)
+    except OverflowError:
+        need = math.inf
+    ok = _corollaries.suffices(f, form, K)
+    slack = 1 - need / K
+    note = "" if ok else f"K is {need / K:.4g} times too small for a delay of {T}"
+    return Hypothesis("K >= K_min", ok, slack, {"K": float(K), "K_min": need}, _quality(c), note)
+
+
+def all_bounds(
+    c: ProblemConstants, algorithm: str, gamma: _theorems.Steps, K: int, M: int, T: int
+) -> dict[str, float]:
+    """Return the bound of every form; a schedule has Theorem 1 only."""
+    many = _theorems.is_schedule(gamma)
+    return {
+        form: math.inf
+        if many and form != "paper"
+        else _theorems.bound(algorithm, gamma, c, K, M, T, form)
+        for form in FORMS
+    }
