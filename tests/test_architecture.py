@@ -16,7 +16,7 @@ RANKS = {
     1: {"objectives", "steplengths", "result"},
     2: {"_plan", "_checkpoint", "_run"},
     3: {"_minimize", "simulate", "mpi"},
-    4: {"cli", "verify", "figures", "sklearn", "_files"},
+    4: {"cli", "verify", "figures", "sklearn", "_files", "__main__"},
 }
 RANK = {part: rank for rank, parts in RANKS.items() for part in parts}
 

@@ -26,9 +26,11 @@ else:
     from ._certify import Prescription, certify
     from ._constants import ProblemConstants
     from ._errors import CertificateError, InvalidArgument
+    from ._frame import FORMS
     from ._hypotheses import Hypothesis
 
     __all__ = [
+        "FORMS",
         "Certificate",
         "CertificateError",
         "Hypothesis",
