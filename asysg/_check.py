@@ -25,8 +25,9 @@ def integer(name: str, value: Any, low: int) -> int:
 
 def choice(name: str, value: Any, allowed: Collection[Any], remedy: str = "") -> None:
     """Refuse `value` unless it is one of `allowed` (True and 1 are different)."""
-    if not any(value is option or (type(value) is type(option) and value == option)
-               for option in allowed):
+    if not any(
+        value is option or (type(value) is type(option) and value == option) for option in allowed
+    ):
         options = ", ".join(map(repr, allowed))
         raise InvalidArgument(f"{name} must be one of {options}, got {value!r}. {remedy}".rstrip())
 
@@ -41,7 +42,5 @@ def vector(name: str, value: ArrayLike, n: int) -> NDArray[np.float64]:
         raise InvalidArgument(f"{name} must have shape ({n},), got {array.shape}.")
     bad = np.flatnonzero(~np.isfinite(array))
     if bad.size:
-        raise InvalidArgument(
-            f"{name} must be finite, got {array[bad[0]]} at position {bad[0]}."
-        )
+        raise InvalidArgument(f"{name} must be finite, got {array[bad[0]]} at position {bad[0]}.")
     return array

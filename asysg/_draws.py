@@ -11,9 +11,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-RNG: TypeAlias = (
-    int | np.random.Generator | np.random.BitGenerator | np.random.SeedSequence | None
-)
+RNG: TypeAlias = int | np.random.Generator | np.random.BitGenerator | np.random.SeedSequence | None
 Key: TypeAlias = tuple[int, int]
 Words: TypeAlias = NDArray[np.uint64]
 

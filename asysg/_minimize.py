@@ -24,6 +24,8 @@ from .steplengths import Steplength
 from .theory import Hypothesis, ProblemConstants
 
 RECORDING = {False: 0, "sampled": 1, "full": 2}
+#: More workers than this are a mistake, or work for the simulator.
+MOST_THREADS = 1024
 #: Updates of the pilot that measures the delay before a steplength is prescribed.
 PILOT = 20_000
 
@@ -129,9 +131,18 @@ def minimize(
     (True, 5000)
     """
     plan = make_plan(
-        obj, x0, method=method, steplength=steplength, batch_size=batch_size,
-        n_updates=n_updates, n_records=n_records, form=form, constants=constants,
-        callback=callback, progress=progress, rng=rng,
+        obj,
+        x0,
+        method=method,
+        steplength=steplength,
+        batch_size=batch_size,
+        n_updates=n_updates,
+        n_records=n_records,
+        form=form,
+        constants=constants,
+        callback=callback,
+        progress=progress,
+        rng=rng,
     )
     choice("update", update, ("atomic",))
     choice("record", record, tuple(RECORDING))
@@ -194,7 +205,7 @@ def expected_delay(plan: Plan, p: int) -> int:
 
 def threads(n_threads: int | None, method: str) -> int:
     """Return how many workers will run, or refuse what this build or machine cannot give."""
-    limit = thread_limit()
+    limit = min(thread_limit(), MOST_THREADS)
     if method == "sgd":
         if n_threads not in (None, 1):
             raise InvalidArgument(
@@ -214,8 +225,8 @@ def threads(n_threads: int | None, method: str) -> int:
         )
     if p > limit:
         raise InvalidArgument(
-            f"n_threads must be at most {limit}, the limit of the OpenMP runtime, got {p}. "
-            "Raise OMP_THREAD_LIMIT."
+            f"n_threads must be at most {limit}, got {p}. OMP_THREAD_LIMIT may raise that to "
+            f"{MOST_THREADS}; for more workers use asysg.simulate."
         )
     return p
 
@@ -223,21 +234,46 @@ def threads(n_threads: int | None, method: str) -> int:
 def evidence(method: str, p: int) -> tuple[Hypothesis, ...]:
     """Say what real threads guarantee and what they cannot."""
     found = [
-        Hypothesis("no update is lost", True, None, {}, "by construction",
-                   "atomic adds" if method == "asysg-incon" else "one writer at a time"),
-        Hypothesis("samples unbiased and independent", True, None, {}, "by construction",
-                   "drawn by counter, uniformly, before anything is computed"),
+        Hypothesis(
+            "no update is lost",
+            True,
+            None,
+            {},
+            "by construction",
+            "atomic adds" if method == "asysg-incon" else "one writer at a time",
+        ),
+        Hypothesis(
+            "samples unbiased",
+            True,
+            None,
+            {},
+            "by construction",
+            "drawn by counter, uniformly, before anything is computed",
+        ),
     ]
     if method == "asysg-incon":
-        found.append(Hypothesis("coordinates uniform and independent", True, None, {},
-                                "by construction"))
+        found.append(Hypothesis("coordinates uniform", True, None, {}, "by construction"))
     if p == 1:
-        found.append(Hypothesis("reads oblivious", True, None, {}, "by construction",
-                                "one thread: every read is the current iterate"))
+        found.append(
+            Hypothesis(
+                "reads oblivious",
+                True,
+                None,
+                {},
+                "by construction",
+                "one thread: every read is the current iterate",
+            )
+        )
     else:
-        found.append(Hypothesis(
-            "reads oblivious", True, None, {}, "assumed",
-            "true as far as the time of an update does not depend on its sample; the robust "
-            "form does not need it",
-        ))
+        found.append(
+            Hypothesis(
+                "reads oblivious",
+                True,
+                None,
+                {},
+                "assumed",
+                "true as far as the time of an update does not depend on its sample; the robust "
+                "form does not need it",
+            )
+        )
     return tuple(found)

@@ -63,6 +63,7 @@ class Plan:
     update: str = "atomic"
     record: str | bool = "sampled"
     simulated: bool = False
+    constant_delay: bool = False
     constants: ProblemConstants | None = None
     prescribed_T: int | None = None
     evidence: tuple[Hypothesis, ...] = ()
@@ -116,8 +117,12 @@ def make_plan(
     prescribed_T = None
     wanted = steplength if isinstance(steplength, str) else None
     if wanted is not None:
-        choice("steplength", wanted, ("prescribed", "optimal"),
-               "Or give a number, a Prescription, an array, or a function of k.")
+        choice(
+            "steplength",
+            wanted,
+            ("prescribed", "optimal"),
+            "Or give a number, a Prescription, an array, or a function of k.",
+        )
     if isinstance(steplength, Prescription):
         batch_size, n_updates = of_prescription(steplength, method, batch_size, n_updates)
         prescribed_T = steplength.T

@@ -66,8 +66,13 @@ def run(plan: Plan, engine: Engine, state: State, workers: Callable[[], int]) ->
     stops = sorted({0, plan.K, *weight_of})
     done_rows = {row[0] for row in state.rows}
     status, block, finite = "completed", 256, engine.x.copy()
-    bar = tqdm(total=plan.K, initial=engine.clock, unit="update", unit_scale=True,
-               disable=not plan.progress)
+    bar = tqdm(
+        total=plan.K,
+        initial=engine.clock,
+        unit="update",
+        unit_scale=True,
+        disable=not plan.progress,
+    )
     try:
         for stop in stops:
             while engine.clock < stop and status == "completed":
@@ -135,9 +140,7 @@ def merged(state: State, engine: Engine) -> State:
     )
 
 
-def finish(
-    plan: Plan, state: State, status: str, x: NDArray[np.float64], n_workers: int
-) -> Result:
+def finish(plan: Plan, state: State, status: str, x: NDArray[np.float64], n_workers: int) -> Result:
     """Gather the result of a run and certify it."""
     counted = int(state.histogram.sum())
     staleness = Staleness(
@@ -186,9 +189,7 @@ def finish(
     )
 
 
-def certify(
-    plan: Plan, staleness: Staleness, trace: Trace, status: str, nit: int
-) -> Certificate:
+def certify(plan: Plan, staleness: Staleness, trace: Trace, status: str, nit: int) -> Certificate:
     """Say which hypotheses of the theorem this run satisfied, and what follows."""
     T = staleness.max
     evidence = [
@@ -201,8 +202,11 @@ def certify(
             delay_note(T, plan.prescribed_T),
         ),
         Hypothesis(
-            "all updates done", status == "completed", None,
-            {"done": float(nit), "K": float(plan.K)}, "measured",
+            "all updates done",
+            status == "completed",
+            None,
+            {"done": float(nit), "K": float(plan.K)},
+            "measured",
             "" if status == "completed" else STATUS[status],
         ),
         *plan.evidence,
@@ -214,19 +218,49 @@ def certify(
         gamma, form = plan.steps.block(0, K), "paper"
     elif gamma is None:
         gamma = plan.steps.at(1)
-        evidence.append(Hypothesis(
-            "constant steplength", False, None, {}, "by construction",
-            "no theorem for schedules of AsySG-incon is available",
-        ))
+        evidence.append(
+            Hypothesis(
+                "constant steplength",
+                False,
+                None,
+                {},
+                "by construction",
+                "no theorem for schedules of AsySG-incon is available",
+            )
+        )
+    if form in ("constant_delay", "uniform"):
+        evidence.append(
+            Hypothesis(
+                "every delay equals T",
+                T == 0 or plan.constant_delay,
+                None,
+                {},
+                "by construction" if plan.simulated else "measured",
+            )
+        )
     constants = plan.constants
     if constants is None:
         try:
             constants = plan.objective.constants(plan.x0, T=T or 0)
         except InvalidArgument as error:
             evidence.append(Hypothesis("constants known", False, None, {}, "proven", str(error)))
+    # A run that diverged has no finite ergodic norm; one stopped before its first recorded
+    # iterate has none at all.
+    measured = float("inf") if status == "diverged" else trace.ergodic
+    if form == "uniform" and status == "completed":
+        # Theorem U bounds the sum over the iterates that were read, k <= K - T.
+        read = trace.k <= K - (T or 0)
+        measured = float(trace.weight[read] @ trace.grad_norm_sq[read])
     return theory.certify(
-        constants, algorithm=plan.algorithm, gamma=gamma, K=K, M=plan.M, T=T or 0, form=form,
-        measured=trace.ergodic, evidence=tuple(evidence),
+        constants,
+        algorithm=plan.algorithm,
+        gamma=gamma,
+        K=K,
+        M=plan.M,
+        T=T or 0,
+        form=form,
+        measured=None if np.isnan(measured) else measured,
+        evidence=tuple(evidence),
     )
 
 

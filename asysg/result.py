@@ -242,7 +242,9 @@ class Result:
         norm.semilogy(self.trace.k, self.trace.grad_norm_sq, lw=0.8, label="‖∇f(x_k)‖²")
         norm.axhline(self.trace.ergodic, ls="--", label="ergodic mean")
         if np.isfinite(self.certificate.bound):
-            norm.axhline(self.certificate.bound, color="k", label=f"bound ({self.certificate.form})")
+            norm.axhline(
+                self.certificate.bound, color="k", label=f"bound ({self.certificate.form})"
+            )
         norm.set(xlabel="iterate k", title=f"certificate: {self.certificate.verdict}")
         norm.legend()
         used = np.flatnonzero(self.staleness.histogram)

@@ -6,6 +6,7 @@ mean-based optimiser divided by the batch size.
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -107,7 +108,7 @@ def as_steps(steplength: Steplength) -> Steps:
     except (TypeError, ValueError):
         raise InvalidArgument(
             "steplength must be a number, a Prescription, 'prescribed', 'optimal', an array of "
-            f"one entry an update, or a function of k, got {steplength!r}."
+            f"one entry an update, or a function of k, got {reprlib.repr(steplength)}."
         ) from None
     if isinstance(steplength, bool) or not (np.isfinite(gamma) and gamma >= 0):
         raise InvalidArgument(f"steplength must be finite and >= 0, got {steplength!r}.")

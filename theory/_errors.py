@@ -24,7 +24,7 @@ class InvalidArgument(ValueError):
     'sigma must be at least 0, got -1.0. Pass a standard deviation.'
     """
 
-    def __init__(self, name: str, rule: str = "", value: object = None, remedy: str = "") -> None:
+    def __init__(self, name: str, rule: str = "", value: object = "", remedy: str = "") -> None:
         if not rule:
             super().__init__(name)
             return

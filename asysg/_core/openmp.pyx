@@ -9,7 +9,8 @@ cdef extern from *:
     #include <omp.h>
     #define ASYSG_HAS_OPENMP _OPENMP
     static int asysg_thread_limit(void) { return omp_get_thread_limit(); }
-    #if _OPENMP >= 201811
+    /* gcc has had the call since 9, though it still announces an older specification. */
+    #if _OPENMP >= 201811 || (defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 9)
     static void asysg_pause(void) { omp_pause_resource_all(omp_pause_soft); }
     #else
     static void asysg_pause(void) {}

@@ -35,8 +35,12 @@ class Given:
         # The schedule is oblivious: its key is not the key of samples and coordinates.
         self.key = (plan.key[1] ^ 0x5EED, plan.key[0])
         self.kernel = Recursion(
-            plan.objective._capsule, plan.x0, whole=plan.algorithm == "con", M=plan.M,
-            T=schedule.T, key=plan.key,
+            plan.objective._capsule,
+            plan.x0,
+            whole=plan.algorithm == "con",
+            M=plan.M,
+            T=schedule.T,
+            key=plan.key,
         )
         self.histogram = np.zeros(64, dtype=np.int64)
         self.max_delay = self.sum_delay = self.recomputed = 0
@@ -117,9 +121,18 @@ progress
     12
     """
     plan = make_plan(
-        obj, x0, method=method, steplength=steplength, batch_size=batch_size,
-        n_updates=n_updates, n_records=n_records, form=form, constants=constants,
-        callback=callback, progress=progress, rng=rng,
+        obj,
+        x0,
+        method=method,
+        steplength=steplength,
+        batch_size=batch_size,
+        n_updates=n_updates,
+        n_records=n_records,
+        form=form,
+        constants=constants,
+        callback=callback,
+        progress=progress,
+        rng=rng,
     )
     schedule = constant(0) if delays is None else delays
     if not isinstance(schedule, Delays):
@@ -136,15 +149,31 @@ progress
     plan = replace(
         plan,
         simulated=True,
+        constant_delay=schedule.is_constant,
         record="sampled",
         evidence=(
             Hypothesis("no update is lost", True, None, {}, "by construction", "simulated"),
-            Hypothesis("samples unbiased and independent", True, None, {}, "by construction",
-                       "drawn by counter, uniformly, before anything is computed"),
-            Hypothesis("reads oblivious", True, None, {}, "by construction",
-                       f"delays {schedule.name} are drawn apart from the samples"),
+            Hypothesis(
+                "samples unbiased",
+                True,
+                None,
+                {},
+                "by construction",
+                "drawn by counter, uniformly, before anything is computed",
+            ),
+            Hypothesis(
+                "reads oblivious",
+                True,
+                None,
+                {},
+                "by construction",
+                f"delays {schedule.name} are drawn apart from the samples",
+            ),
         ),
     )
+    if plan.algorithm == "incon":
+        uniform = Hypothesis("coordinates uniform", True, None, {}, "by construction")
+        plan = replace(plan, evidence=(*plan.evidence, uniform))
     if plan.wanted is not None:
         plan = prescribe(plan, schedule.T)
     return run(plan, Given(plan, schedule), State(), lambda: 1)

@@ -29,9 +29,15 @@ def advance(obj, x0, *, whole, p, M, blocks, max_delay, seed, gamma=1.0, recordi
     """Run the blocks; return the engine, the joined log and the key."""
     key = _draws.key_from(seed)
     engine = Threads(
-        obj._capsule, x0, whole=whole, M=M, p=p, key=key, max_delay=max_delay,
+        obj._capsule,
+        x0,
+        whole=whole,
+        M=M,
+        p=p,
+        key=key,
+        max_delay=max_delay,
         recording=recording,
-    )  # fmt: skip
+    )
     logs = []
     for block in blocks:
         if block:
@@ -146,8 +152,11 @@ def test_incon_reads_lie_in_the_recorded_window(drawn):
             else (open_[:r] for r in range(len(open_) + 1))
         )
         assert any(np.isclose(read, sure + sum(c), rtol=1e-9, atol=0) for c in choices), (
-            k, entry, sure, open_,
-        )  # fmt: skip
+            k,
+            entry,
+            sure,
+            open_,
+        )
         window[i].append((k, float(entry["increment"])))
 
 
@@ -157,9 +166,16 @@ def test_a_late_ticket_is_refused():
     refused = 0
     for seed in range(20):
         engine, log, _ = advance(
-            obj, np.ones(400), whole=False, p=4, M=4, blocks=[4000], max_delay=0, seed=seed,
+            obj,
+            np.ones(400),
+            whole=False,
+            p=4,
+            M=4,
+            blocks=[4000],
+            max_delay=0,
+            seed=seed,
             gamma=1e-3,
-        )  # fmt: skip
+        )
         assert engine.max_delay == 0
         np.testing.assert_array_equal(log["start"], np.arange(4000))
         refused += engine.recomputed

@@ -63,9 +63,7 @@ class Problem:
         if self.whole:
             return list(recursion.con(self.obj.gradient, self.x0, self.gamma, table, samples))
         i = _draws.coordinates(self.key, np.arange(self.K), self.n)
-        return list(
-            recursion.incon(self.obj.partial, self.x0, self.gamma, table, samples, i, seen)
-        )
+        return list(recursion.incon(self.obj.partial, self.x0, self.gamma, table, samples, i, seen))
 
 
 @given(problems)
@@ -74,9 +72,15 @@ def test_serial_threads(drawn):
     expected = p.oracle(np.zeros((p.K, p.M), dtype=np.int64))
     for recording in (0, 1, 2):
         engine = Threads(
-            p.obj._capsule, p.x0, whole=p.whole, M=p.M, p=1, key=p.key, max_delay=-1,
+            p.obj._capsule,
+            p.x0,
+            whole=p.whole,
+            M=p.M,
+            p=1,
+            key=p.key,
+            max_delay=-1,
             recording=recording,
-        )  # fmt: skip
+        )
         for start, stop in ((0, p.cut), (p.cut, p.K)):
             assert engine.advance(stop, p.block(start, stop))
             if stop:
@@ -119,7 +123,5 @@ def test_oracle_by_hand(whole):
     if whole:
         found = recursion.con(obj.gradient, x0, gamma, table, samples)
     else:
-        found = recursion.incon(
-            obj.partial, x0, gamma, table, samples, np.zeros(4, dtype=np.int64)
-        )
+        found = recursion.incon(obj.partial, x0, gamma, table, samples, np.zeros(4, dtype=np.int64))
     assert [float(x[0]) for x in found] == [2.0, 0.0, -1.0, -1.0]
