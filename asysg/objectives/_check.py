@@ -24,33 +24,39 @@ def number(
     if not (math.isfinite(result) and result >= least and result > above):
         rule = f" > {above:g}" if above > -math.inf else f" >= {least:g}"
         rule = "" if rule == " >= -inf" else rule
-        raise InvalidArgument(f"{name} must be a finite number{rule}, got {value!r}. {remedy}")
+        raise InvalidArgument(name, f"must be a finite number{rule}", value, remedy)
     return result
 
 
 def integer(name: str, value: Any, *, least: int, remedy: str) -> int:
     """Return `value` as an int with value >= least."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-        raise InvalidArgument(f"{name} must be an integer >= {least}, got {value!r}. {remedy}")
+        raise InvalidArgument(name, f"must be an integer >= {least}", value, remedy)
     return int(value)
 
 
 def vector(name: str, value: ArrayLike, length: int | None, *, remedy: str) -> Vector:
-    """Return `value` as a contiguous float64 vector of finite numbers, without a copy if it is one."""
+    """Return `value` as a finite contiguous float64 vector, without a copy if it is one."""
     if np.iscomplexobj(value):
-        raise InvalidArgument(f"{name} must be real, got complex numbers. {remedy}")
+        raise InvalidArgument(name, "must be real", np.asarray(value).dtype, remedy)
     try:
         result = np.ascontiguousarray(value, dtype=np.float64)
     except (TypeError, ValueError):
         raise InvalidArgument(
-            f"{name} must be an array of numbers, got {type(value).__name__}. {remedy}"
+            name, "must be an array of numbers", type(value).__name__, remedy
         ) from None
     shape = np.shape(value)
     if len(shape) != 1 or shape[0] == 0 or length not in (None, shape[0]):
-        rule = "a non-empty vector" if length is None else f"a vector of length {length}"
-        raise InvalidArgument(f"{name} must be {rule}, got shape {shape}. {remedy}")
+        rule = (
+            "a non-empty vector of shape (m,)"
+            if length is None
+            else f"a vector of shape ({length},)"
+        )
+        raise InvalidArgument(name, f"must be {rule}", shape, remedy)
     if not np.isfinite(result).all():
-        raise InvalidArgument(f"{name} must be finite, got NaN or infinity. {remedy}")
+        raise InvalidArgument(
+            name, "must be finite", float(result[~np.isfinite(result)][0]), remedy
+        )
     return result
 
 
@@ -58,5 +64,5 @@ def choice(name: str, value: Any, allowed: tuple[str, ...], *, remedy: str) -> s
     """Return `value` if it is one of the allowed words."""
     if value not in allowed:
         words = ", ".join(map(repr, allowed))
-        raise InvalidArgument(f"{name} must be one of {words}, got {value!r}. {remedy}")
+        raise InvalidArgument(name, f"must be one of {words}", value, remedy)
     return str(value)

@@ -25,7 +25,7 @@ class Quadratic(Stream):
 
     H may be indefinite; then f has no lower bound and `constants` refuses. All constants are
     exact up to rounding: L = ||H||, L_max = max |H_ii|, and L_T = max ||H[:, S]|| over the sets
-    S of T coordinates where they can be enumerated (a bound by Gershgorin and Frobenius else).
+    S of T coordinates where they can be enumerated (an upper bound by row sums and traces of H^2 else).
 
     Parameters
     ----------
@@ -65,8 +65,7 @@ class Quadratic(Stream):
         if matrix.ndim == 2 and matrix.shape[0] == matrix.shape[1]:
             if not np.array_equal(matrix, matrix.T):
                 raise InvalidArgument(
-                    f"H must be symmetric, got one off by {np.abs(matrix - matrix.T).max():.3g}. "
-                    "Give (H + H.T) / 2."
+                    "H", "must be symmetric", matrix.tolist(), "Give (H + H.T) / 2."
                 )
             flat = matrix.reshape(-1)
             n = matrix.shape[0]
@@ -106,7 +105,7 @@ class Quadratic(Stream):
 
     def _build(self, flat: Vector, n: int, x_star: Any, dense: bool) -> None:
         if not flat.any():
-            raise InvalidArgument("H must not be zero, got zeros. A constant has no minimiser.")
+            raise InvalidArgument("H", "must not be zero", 0.0, "A constant has no minimiser.")
         centre = _check.vector(
             "x_star",
             np.zeros(n) if x_star is None else x_star,
@@ -148,6 +147,7 @@ class Quadratic(Stream):
         if comb(self.n, T) <= ENUMERATION_LIMIT:
             sets = map(list, combinations(range(self.n), T))
             return sqrt(max(top_eigenvalue(square[np.ix_(S, S)]) for S in sets))
-        largest = -np.sort(-np.abs(square), axis=1)[:, :T].sum(axis=1).max()
-        frobenius = -np.sort(-np.diagonal(square))[:T].sum()
-        return sqrt(min(largest, frobenius)) * (1 + 4 * self.n * EPS)
+        # lambda_max is at most the largest row sum of |square[S, S]| and at most its trace.
+        rows = np.sort(np.abs(square), axis=1)[:, -T:].sum(axis=1)
+        trace = np.sort(np.diagonal(square))[-T:].sum()
+        return sqrt(min(rows.max(), trace)) * (1 + 4 * self.n * EPS)
