@@ -1,6 +1,11 @@
 """Sphinx configuration."""
 
+import contextlib
+import io
+import os
+import re
 from importlib.metadata import version as installed
+from pathlib import Path
 
 project = "asysg"
 author = "The asysg developers"
@@ -41,3 +46,32 @@ sphinx_gallery_conf = {
 html_theme = "pydata_sphinx_theme"
 html_title = "asysg"
 html_theme_options = {"show_toc_level": 2, "navigation_with_keys": False}
+
+
+def help_of_the_commands(app):
+    """Write what ``--help`` prints, so that the reference is the program's own."""
+    from asysg.cli import main
+
+    os.environ["COLUMNS"] = "90"
+    folder = Path(app.srcdir, "reference", "generated")
+    folder.mkdir(parents=True, exist_ok=True)
+    for command in ((), ("run",), ("plan",), ("verify",), ("info",)):
+        with contextlib.redirect_stdout(io.StringIO()) as said:
+            main([*command, "--help"])
+        Path(folder, "-".join(("asysg", *command)) + ".txt").write_text(said.getvalue())
+
+
+def bars_are_absolute_values(app, what, name, obj, options, lines):
+    """Take |x| in the prose of a docstring as written: we use no substitutions."""
+    in_math = False
+    for number, line in enumerate(lines):
+        if line.strip():
+            in_math = line.lstrip().startswith(".. math::") or (in_math and line[0] == " ")
+        if not in_math and not line.lstrip().startswith((">>>", "...")):
+            lines[number] = re.sub(r"(`+[^`]*`+)|\|", lambda m: m[1] or r"\|", line)
+
+
+def setup(app):
+    app.connect("builder-inited", help_of_the_commands, priority=100)
+    # After numpydoc, which has the default priority.
+    app.connect("autodoc-process-docstring", bars_are_absolute_values, priority=900)
