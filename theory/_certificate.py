@@ -147,9 +147,15 @@ class Certificate:
 
     def _conclusion(self) -> str:
         failed = [h.name for h in self.hypotheses if not h.holds]
-        if failed:
+        if failed == ["K >= K_min"] and math.isfinite(self.bound):
             return (
-                f"No claim: {'; '.join(failed)} does not hold, so the theorem says nothing "
+                "No claim: K is below what the corollary demands, so its rate is not reached; the "
+                f"theorem alone, which demands no K, gives {self.bound:.6g}."
+            )
+        if failed:
+            verb = "does" if len(failed) == 1 else "do"
+            return (
+                f"No claim: {'; '.join(failed)} {verb} not hold, so the theorem says nothing "
                 "about this run."
             )
         assumed = [h.name for h in self.hypotheses if h.evidence == "assumed"]

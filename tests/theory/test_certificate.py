@@ -99,6 +99,7 @@ def test_too_few_updates():
     assert failing[0].numbers == {"K": 50.0, "K_min": 100.0}
     assert failing[0].slack == -1.0
     assert "2 times too small" in short.explain()
+    assert "theorem alone, which demands no K" in short.explain()
     assert theory.con.prescribe(C, K=100, M=1, T=4, form="paper").certificate.holds
 
 
