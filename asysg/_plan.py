@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,8 +19,6 @@ from .theory import Hypothesis, Prescription, ProblemConstants
 
 if TYPE_CHECKING:
     from ._checkpoint import Checkpoint
-
-METHODS = ("sgd", "asysg-con", "asysg-incon")
 
 
 @dataclass(frozen=True)
@@ -88,13 +86,14 @@ class State:
     max_delay: int = 0
     sum_delay: int = 0
     recomputed: int = 0
-    logs: list[NDArray[Any]] = field(default_factory=list)
+    overwrites: int = 0
 
 
 def make_plan(
     obj: Objective,
     x0: ArrayLike,
     *,
+    methods: tuple[str, ...],
     method: str,
     steplength: Steplength | str,
     batch_size: int | None,
@@ -111,7 +110,7 @@ def make_plan(
         raise InvalidArgument(
             f"obj must be an Objective, got {type(obj).__name__}. See asysg.objectives."
         )
-    choice("method", method, METHODS)
+    choice("method", method, methods)
     choice("form", form, theory.FORMS)
     start = vector("x0", x0, obj.n)
     prescribed_T = None

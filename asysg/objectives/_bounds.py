@@ -14,6 +14,7 @@ import scipy.linalg
 from ._check import Vector
 
 EXACT_LIMIT = 1500  # largest Gram matrix whose eigenvalues are computed (about a second)
+GRAM_LIMIT = 2e8  # most products of entries for which |A|'|A| is formed (some seconds)
 POWER_STEPS = 60
 TINY = 1e-12
 EPS = float(np.finfo(np.float64).eps)
@@ -73,6 +74,23 @@ def squared_column_norms(A: Any) -> Vector:
         return np.asarray(np.einsum("ij,ij->j", A, A), dtype=np.float64)
     nnz = A.indptr[-1]
     return np.bincount(A.indices[:nnz], A.data[:nnz] ** 2, A.shape[1]).astype(np.float64)
+
+
+def squared_gram_columns(A: Any) -> Vector | None:
+    """Return the squared column norms of |A|'|A| for a CSR matrix with short rows, else None.
+
+    Where few columns overlap, ||A'W A e_i|| <= |||A|'|A| e_i|| (|W| <= 1) is much sharper than
+    ||A|| ||A e_i||; dense data cancel, which absolute values cannot see.
+    """
+    if isinstance(A, np.ndarray) or np.square(np.diff(A.indptr), dtype=float).sum() > GRAM_LIMIT:
+        return None
+    B = abs(A)
+    rows = B.T.tocsr()
+    out = np.zeros(A.shape[1])
+    for first in range(0, A.shape[1], 512):  # the whole product may not fit in memory
+        product = rows[first : first + 512] @ B
+        out[first : first + 512] = np.ravel(product.power(2).sum(axis=1))
+    return out * (1 + 4 * int(sum(A.shape)) * EPS)
 
 
 def squared_row_norms(A: Any) -> Vector:

@@ -27,7 +27,8 @@ class LinearModel(Objective):
     * L = c ||A||^2 / N + 2 reg and L_max = c max_i ||A e_i||^2 / N + 2 reg, attained where
       every psi'' is c at once (and x = 0, if regularised);
     * L_T = (c/N) ||A|| min(||A||, F_T) + 2 reg, F_T^2 the sum of the T largest squared column
-      norms, as ||A'W A_S|| <= c ||A|| ||A_S||;
+      norms, as ||A'W A_S|| <= c ||A|| ||A_S||; for sparse data also with the root of the T
+      largest squared column norms of |A|'|A| in place of the product of norms;
     * sigma^2 = (1/N) sum_j ||a_j||^2 sup |psi'(.; b_j)|^2: the variance over a uniform sample is
       below the second moment, and the regulariser is in no way random.
 
@@ -101,6 +102,12 @@ class LinearModel(Objective):
         """Squared column norms, largest first."""
         return -np.sort(-_bounds.squared_column_norms(self._rows))
 
+    @cached_property
+    def _gram(self) -> Vector | None:
+        """Squared column norms of |A|'|A|, largest first, if they are worth having."""
+        squares = _bounds.squared_gram_columns(self._rows)
+        return None if squares is None else -np.sort(-squares)
+
     @property
     def _weight(self) -> float:
         return self._curvature / float(self._rows.shape[0])
@@ -128,7 +135,10 @@ class LinearModel(Objective):
 
     def _L_T(self, T: int) -> float:
         block = sqrt(float(self._columns[:T].sum()))
-        return float(self._weight * self._norm * min(self._norm, block) + 2 * self._reg)
+        bound = self._norm * min(self._norm, block)
+        if self._gram is not None:
+            bound = min(bound, sqrt(float(self._gram[:T].sum())))
+        return self._weight * bound + 2 * self._reg
 
 
 def rows(A: Any) -> tuple[Any, tuple[Vector, Any, Any]]:

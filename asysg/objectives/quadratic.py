@@ -25,7 +25,8 @@ class Quadratic(Stream):
 
     H may be indefinite; then f has no lower bound and `constants` refuses. All constants are
     exact up to rounding: L = ||H||, L_max = max |H_ii|, and L_T = max ||H[:, S]|| over the sets
-    S of T coordinates where they can be enumerated (an upper bound by row sums and traces of H^2 else).
+    S of T coordinates where they can be enumerated (else an upper bound by row sums and traces of
+    H^2). A contiguous float64 H is used in place.
 
     Parameters
     ----------
@@ -61,20 +62,18 @@ class Quadratic(Stream):
         noise: str = "gaussian",
     ) -> None:
         self._set_noise(sigma, noise)
-        matrix = np.asarray(H, dtype=np.float64)
-        if matrix.ndim == 2 and matrix.shape[0] == matrix.shape[1]:
-            if not np.array_equal(matrix, matrix.T):
-                raise InvalidArgument(
-                    "H", "must be symmetric", matrix.tolist(), "Give (H + H.T) / 2."
-                )
-            flat = matrix.reshape(-1)
-            n = matrix.shape[0]
-        else:
-            flat = matrix
-            n = flat.size
-        remedy = "Give the diagonal, shape (n,), or a symmetric matrix, shape (n, n)."
-        flat = _check.vector("H", flat, None, remedy=remedy)
-        self._build(flat, n, x_star, matrix.ndim == 2)
+        given = np.asarray(H)
+        square = given.ndim == 2 and given.shape[0] == given.shape[1]
+        flat = _check.vector(
+            "H",
+            given.reshape(-1) if square else given,
+            None,
+            remedy="Give the diagonal, shape (n,), or a symmetric matrix, shape (n, n).",
+        )
+        n = given.shape[0]
+        if square and not np.array_equal(flat.reshape(n, n), flat.reshape(n, n).T):
+            raise InvalidArgument("H", "must be symmetric", H, "Give (H + H.T) / 2.")
+        self._build(flat, n, x_star, square)
 
     @classmethod
     def isotropic(

@@ -72,6 +72,10 @@ def test_sparse_forms_agree_to_the_last_bit(form, index, tmp_path):
     before = (A.data.copy(), A.indices.copy()) if hasattr(A, "indices") else None
     f = ob.SigmoidRegression(A, labels())
     np.testing.assert_array_equal(evaluations(f), reference)
+    exact = ob.SigmoidRegression(csr(), labels())
+    for name in ("L", "L_max", "sigma"):
+        assert getattr(f, name) == pytest.approx(getattr(exact, name), rel=1e-12)
+    assert f.L_T(2) == pytest.approx(exact.L_T(2), rel=1e-12)
     if before is not None:  # converted, never changed
         np.testing.assert_array_equal(A.data, before[0])
         np.testing.assert_array_equal(A.indices, before[1])
