@@ -78,12 +78,13 @@ def _csr(path: Path, part: dict[str, NDArray[Any]]) -> scipy.sparse.csr_array:
     try:
         if part["data"].dtype.kind not in "biuf" or part["indices"].dtype.kind not in "iu":
             raise ValueError("numbers of another kind")
-        shape = tuple(int(extent) for extent in part["shape"])
+        rows, columns = map(int, part["shape"])
         A = scipy.sparse.csr_array(
-            (part["data"].astype(np.float64), part["indices"], part["indptr"]), shape=shape
+            (part["data"].astype(np.float64), part["indices"], part["indptr"]),
+            shape=(rows, columns),
         )
         A.check_format(full_check=True)
-        if A.ndim != 2 or 0 in A.shape:
+        if 0 in A.shape:
             raise ValueError(f"shape {A.shape}")
     except (ValueError, TypeError, OverflowError) as error:
         raise InvalidArgument(

@@ -137,10 +137,11 @@ def _rows_times(A: Any, factor: Vector) -> Any:
 
 def summary(data: Data) -> str:
     """Return size and density in words."""
-    n_samples, n = data.A.shape
+    A = data.A
+    n_samples, n = A.shape
     text = f"{n_samples:,} samples, {n:,} features"
-    if _sparse(data.A):
-        text += f", {data.A.nnz:,} nonzero ({100 * data.A.nnz / (n_samples * n):.3g} %)"
+    if not isinstance(A, np.ndarray):
+        text += f", {A.nnz:,} nonzero ({100 * A.nnz / (n_samples * n):.3g} %)"
     return text
 
 

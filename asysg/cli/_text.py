@@ -5,19 +5,23 @@ from __future__ import annotations
 import json
 import math
 import textwrap
+from collections.abc import Sequence
 from typing import Any
 
 WIDTH = 88
 
 
-def number(value: float | int | None) -> str:
-    """Return six digits of a float, all of an int, a dash for None."""
-    if value is None:
-        return "-"
+def number(value: float | int) -> str:
+    """Return six digits of a float, all of an int."""
     return f"{value:,}" if isinstance(value, int) else f"{value:.6g}"
 
 
-def table(rows: list[tuple[str, ...]]) -> str:
+def limit(value: float | int | None) -> str:
+    """Return a number that may be a limit nothing keeps: None and -1 are "none"."""
+    return "none" if value is None or value == -1 else number(value)
+
+
+def table(rows: Sequence[tuple[str, ...]]) -> str:
     """Align columns: the first to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(

@@ -174,9 +174,9 @@ def show(args: argparse.Namespace) -> int:
         )
     )
     print()
-    columns = [("", "AsySG-con", "AsySG-incon")]
+    columns: list[tuple[str, ...]] = [("", "AsySG-con", "AsySG-incon")]
     for name, label in ROWS.items():
-        columns.append((label, *(_text.number(both[a][name]) for a in ("con", "incon"))))
+        columns.append((label, *(_text.limit(both[a][name]) for a in ("con", "incon"))))
     columns.append(
         ("the theorem and its corollary",
          *("apply" if both[a]["holds"] else "do not apply" for a in ("con", "incon")))

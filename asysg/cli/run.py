@@ -146,6 +146,7 @@ class Setup:
 
 def run(args: argparse.Namespace) -> int:
     """Read, prescribe, run, certify, save."""
+    check(args)
     data = _files.read(
         args.file,
         format=args.format,
@@ -188,6 +189,16 @@ def run(args: argparse.Namespace) -> int:
     return exit_code(result)
 
 
+def check(args: argparse.Namespace) -> None:
+    """Refuse numbers that cannot be before a large file is read."""
+    for name, least in (("batch_size", 1), ("updates", 1), ("max_delay", 0), ("seed", 0)):
+        value = getattr(args, name)
+        if isinstance(value, int) and value < least:
+            raise InvalidArgument(f"{name} must be an integer >= {least}, got {value}.")
+    if args.epochs is not None and not 0 < args.epochs < float("inf"):
+        raise InvalidArgument(f"epochs must be a finite number > 0, got {args.epochs}.")
+
+
 def exit_code(result: Result) -> int:
     """Tell how the run ended."""
     if result.status == "interrupted":
@@ -206,13 +217,9 @@ def prepare(args: argparse.Namespace, objective: Objective, start: _problem.Star
     cores = int(joblib.cpu_count())
     more = f"; more than the {cores} usable cores" if p > cores else ""
     said.append(("method", f"{args.method}, {p} thread{'s' * (p > 1)}{more}, batch size {M}"))
-    if M < 1:
-        raise InvalidArgument(f"batch_size must be an integer >= 1, got {M}.")
     n_samples = objective.n_samples or 1
     if K is None:
         epochs = EPOCHS if args.epochs is None else args.epochs
-        if not 0 < epochs < float("inf"):
-            raise InvalidArgument(f"epochs must be a finite number > 0, got {epochs}.")
         K = max(1, round(epochs * n_samples / M))
         if args.epochs is None:
             K = max(K, LEAST_UPDATES)
@@ -257,9 +264,9 @@ def _instead(plan: dict[str, Any], K: int, T: int) -> str:
     least = plan["K_min"]
     needs = "no number of updates is enough" if least is None else f"K >= {least:,} is needed"
     return (
-        f"{plan['gamma_opt']:.6g}. NOT the prescribed {plan['gamma']:.6g}: its corollary does not "
-        f"cover K = {K:,} updates at T = {T} ({needs}). Used instead: the admissible steplength "
-        "with the smallest bound."
+        f"{plan['gamma_opt']:.6g}, the admissible one with the smallest bound, INSTEAD of the "
+        f"prescribed {plan['gamma']:.6g}, whose corollary does not cover K = {K:,} updates at "
+        f"T = {T} ({needs})"
     )
 
 
@@ -268,8 +275,6 @@ def staleness(
 ) -> tuple[int, int | None, str]:
     """Return the T to prescribe for, the one to enforce (None: none), and a sentence."""
     if isinstance(args.max_delay, int):
-        if args.max_delay < 0:
-            raise InvalidArgument(f"max_delay must be an integer >= 0, got {args.max_delay}.")
         return args.max_delay, args.max_delay, f"T = {args.max_delay}, enforced"
     if p == 1:
         return 0, None, "T = 0 (one thread)"
@@ -292,6 +297,8 @@ def staleness(
         n_updates=min(K, PILOT), n_threads=p, n_records=1, rng=args.seed,
         constants=start.constants(objective, 0),
     )  # fmt: skip
+    if pilot.status == "interrupted":
+        raise KeyboardInterrupt
     T = int(pilot.staleness.max or 0)
     return T, None, f"T = {T}, measured by a pilot of {pilot.nit:,} updates; not enforced"
 
@@ -311,7 +318,7 @@ def describe(about: list[tuple[str, str]], setup: Setup) -> None:
         )
     )
     print("\nPrescription")
-    rows = [(label, _text.number(plan[name])) for name, label in ROWS.items()]
+    rows = [(label, _text.limit(plan[name])) for name, label in ROWS.items()]
     print(_text.table(rows), flush=True)
 
 
