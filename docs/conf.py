@@ -28,7 +28,7 @@ autosummary_generate = True
 autosummary_imported_members = False
 autodoc_typehints = "none"
 numpydoc_show_class_members = False
-# Docstrings are tested where they stand (pytest); here the pages are.
+# The doctest builder runs the pages and, through the reference, every docstring.
 doctest_test_doctest_blocks = "default"
 doctest_global_setup = "import numpy as np, asysg"
 
