@@ -77,8 +77,11 @@ def part(name: str) -> str | None:
 
 
 def edges() -> set[tuple[str, str]]:
-    """Return (module, part imported) for every import inside the package."""
-    python = {(m, t) for m, p in sources(".py").items() for t in imports(m, p)}
+    """Return (module, part imported) for every import inside the package that is really made.
+
+    What is named for the type checker alone (TYPE_CHECKING) couples nothing at run time.
+    """
+    python = {(m, t) for m, p in sources(".py").items() for t in imports(m, p, at_runtime=True)}
     cython = {(m, t) for m, p in sources(".pyx", ".pxd").items() for t in cimports(m, p)}
     # The front door names everything, lazily: what it costs is measured below.
     return {

@@ -1,4 +1,4 @@
-"""The two algorithms on real threads."""
+"""The algorithms on real threads."""
 
 from typing import Any
 
@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 LOG: np.dtype[np.void]
+METHODS: dict[str, int]
+RECORDING: dict[bool | str, int]
 
 class Threads:
     def __init__(
@@ -13,12 +15,13 @@ class Threads:
         capsule: Any,
         x0: NDArray[np.float64],
         *,
-        whole: bool,
+        method: str,
         M: int,
         p: int,
         key: tuple[int, int],
         max_delay: int,
-        recording: int,
+        recording: bool | str,
+        lossy: bool = False,
         clock: int = 0,
     ) -> None: ...
     def advance(self, until: int, gamma: NDArray[np.float64]) -> bool: ...
@@ -27,11 +30,15 @@ class Threads:
     @property
     def log(self) -> NDArray[Any] | None: ...
     @property
+    def log_dtype(self) -> np.dtype[np.void]: ...
+    @property
+    def reads(self) -> NDArray[np.float64] | None: ...
+    @property
     def team(self) -> int: ...
     @property
     def clock(self) -> int: ...
     @property
-    def failed_worker(self) -> int | None: ...
+    def trouble(self) -> tuple[str, int, int] | None: ...
     @property
     def histogram(self) -> NDArray[np.int64]: ...
     @property
@@ -40,5 +47,7 @@ class Threads:
     def sum_delay(self) -> int: ...
     @property
     def recomputed(self) -> int: ...
+    @property
+    def overwrites(self) -> int: ...
     @property
     def updates_by_worker(self) -> list[int]: ...
