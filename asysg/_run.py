@@ -364,7 +364,7 @@ def certify(
         try:
             constants = plan.objective.constants(plan.x0, T=T or 0)
         except InvalidArgument as error:
-            evidence.append(Hypothesis("constants known", False, None, {}, "proven", str(error)))
+            evidence.append(Hypothesis("problem constants", False, None, {}, "assumed", str(error)))
     # A run that diverged has no finite ergodic norm; one stopped before its first recorded
     # iterate has none at all.
     measured = float("inf") if status == "diverged" else trace.ergodic
