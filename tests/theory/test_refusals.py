@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from asysg.theory import InvalidArgument, ProblemConstants, con, incon
 
 from asysg import theory
+from asysg.theory import InvalidArgument, ProblemConstants, con, incon
 
 C = ProblemConstants(gap=1.0, sigma=1.0, L=1.0)
 NOT_FLOATS = [True, np.True_, math.nan, math.inf, -math.inf, -1.0, None, "1", 1j, [1.0], 10**400]
