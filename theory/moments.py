@@ -258,11 +258,13 @@ def scheduled(
     """Return the moments for any schedule of reads that is fixed beforehand.
 
     With the window X_k = (x_k, ..., x_{k-T}) and S_k = E X_k X_k' (all relative to x*), reads
-    xh_{k,m} = C_{k,m} X_k and C = sum_m C_{k,m}:
-    E x_{k+1} X_k' = S_0. - (gamma/p) H C S and
-    E x_{k+1} x_{k+1}' = S_00 - (gamma/p)(H C S_.0 + its transpose)
-    + (gamma^2/p) Pi(H C S C' H + M Q), where p = 1 and Pi = id for con, p = n and Pi keeps the
-    diagonal for incon.
+    xh_{k,m} = C_{k,m} X_k and C = sum_m C_{k,m}::
+
+        E x_{k+1} X_k'     = S_0. - (gamma/p) H C S
+        E x_{k+1} x_{k+1}' = S_00 - (gamma/p) (H C S_.0 + its transpose)
+                             + (gamma^2/p) Pi(H C S C' H + M Q)
+
+    where p = 1 and Pi = id for con, p = n and Pi keeps the diagonal for incon.
 
     Parameters
     ----------
