@@ -163,7 +163,7 @@ def minimize(
         )
     p = threads(n_threads, method)
     if max_delay is not None:
-        max_delay = integer("max_delay", max_delay, 0)
+        max_delay = integer("max_delay", max_delay, least=0)
     if record is False and (max_delay is not None or (plan.wanted is not None and p > 1)):
         raise InvalidArgument(
             "record must be 'sampled' or 'full' with max_delay or a steplength by name, got "
@@ -234,7 +234,7 @@ def threads(n_threads: int | None, method: str) -> int:
         import joblib
 
         return min(limit, int(joblib.cpu_count()))
-    p = integer("n_threads", n_threads, 1)
+    p = integer("n_threads", n_threads, least=1)
     if p > 1 and not openmp_version():
         raise InvalidArgument(
             f"n_threads must be 1 in a build without OpenMP, got {p}. Build again with "

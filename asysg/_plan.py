@@ -112,7 +112,7 @@ def make_plan(
         )
     choice("method", method, methods)
     choice("form", form, theory.FORMS)
-    start = vector("x0", x0, obj.n)
+    start = vector("x0", x0, obj.n).copy()
     prescribed_T = None
     wanted = steplength if isinstance(steplength, str) else None
     if wanted is not None:
@@ -120,7 +120,7 @@ def make_plan(
             "steplength",
             wanted,
             ("prescribed", "optimal"),
-            "Or give a number, a Prescription, an array, or a function of k.",
+            remedy="Or give a number, a Prescription, an array, or a function of k.",
         )
     if isinstance(steplength, Prescription):
         batch_size, n_updates = of_prescription(steplength, method, batch_size, n_updates)
@@ -139,11 +139,11 @@ def make_plan(
         method=method,
         steps=Steps(0.0) if isinstance(steplength, str) else as_steps(steplength),
         wanted=wanted,
-        M=integer("batch_size", 1 if batch_size is None else batch_size, 1),
-        K=integer("n_updates", n_updates, 1),
+        M=integer("batch_size", 1 if batch_size is None else batch_size, least=1),
+        K=integer("n_updates", n_updates, least=1),
         key=key_from(rng),
         form=form,
-        n_records=integer("n_records", n_records, 1),
+        n_records=integer("n_records", n_records, least=1),
         constants=constants,
         prescribed_T=prescribed_T,
         callback=callback,

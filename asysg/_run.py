@@ -11,6 +11,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any, Protocol, Self
@@ -19,25 +20,17 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from . import theory
 from ._draws import Key, words
+from ._evidence import certify
 from ._plan import Intermediate, Plan, State
 from ._recorder import Recorder
-from .errors import InvalidArgument
 from .result import STATUS, Result, Staleness, Trace
-from .theory import Certificate, Hypothesis
 
 #: A block of updates should take about this long: the longest wait for Ctrl-C, and the check
 #: interval for divergence.
 BLOCK_SECONDS = 0.02
 #: Doubles of recorded reads that one block may make.
 READS_IN_BLOCK = 2**22
-#: Why no update is lost, by way of writing.
-LOSSES = {
-    "atomic": "every add is atomic, or made under the lock",
-    "lossy": "counted where a write overwrote another; each lost one update or more",
-    "simulated": "simulated",
-}
 #: The words that choose the recorded iterates lie beyond every minibatch.
 RECORD_SLOT = 2**62
 
@@ -89,14 +82,13 @@ def run(plan: Plan, engine: Engine, state: State, workers: Callable[[], int]) ->
     record = flight_recorder(plan, engine, state)
     reads: list[NDArray[np.float64]] = []
     status, block, kept, kept_at = "completed", 256, engine.x.copy(), engine.clock
-    bar = tqdm(
-        total=plan.K,
-        initial=engine.clock,
-        unit="update",
-        unit_scale=True,
-        disable=not plan.progress,
+    # Only when asked for: tqdm keeps a thread, which users who fork would not thank us for.
+    bar = (
+        tqdm(total=plan.K, initial=engine.clock, unit="update", unit_scale=True)
+        if plan.progress
+        else None
     )
-    with bar, Interrupts() as interrupts:
+    with bar or nullcontext(), Interrupts() as interrupts:
         try:
             for stop in stops:
                 while engine.clock < stop:
@@ -106,7 +98,8 @@ def run(plan: Plan, engine: Engine, state: State, workers: Callable[[], int]) ->
                     engine.advance(until, gamma)
                     elapsed = time.perf_counter() - clock
                     state.seconds += elapsed
-                    bar.update(engine.clock - begin)
+                    if bar is not None:
+                        bar.update(engine.clock - begin)
                     if record is not None and engine.log is not None:
                         record.append(engine.log[: engine.clock - begin])
                     if engine.reads is not None:
@@ -127,7 +120,8 @@ def run(plan: Plan, engine: Engine, state: State, workers: Callable[[], int]) ->
                 if stop not in done_rows:
                     row = look(plan, engine.x, stop, state.seconds, weight_of.get(stop, 0.0))
                     state.rows.append(row)
-                    bar.set_postfix(f=f"{row[2]:.4g}", refresh=False)
+                    if bar is not None:
+                        bar.set_postfix(f=f"{row[2]:.4g}", refresh=False)
                     if plan.callback is not None:
                         plan.callback(
                             Intermediate(engine.x.copy(), row[2], row[3], stop, state.seconds)
@@ -301,99 +295,3 @@ def finish(
         reads=reads,
         _plan=plan,
     )
-
-
-def certify(
-    plan: Plan, staleness: Staleness, trace: Trace, status: str, state: State
-) -> Certificate:
-    """Say which hypotheses of the theorem this run satisfied, and what follows."""
-    T, nit = staleness.max, state.clock
-    evidence = [
-        Hypothesis(
-            "delays bounded by T",
-            T is not None,
-            None if T is None else 0.0,
-            {} if T is None else {"max_delay": float(T), "T": float(T)},
-            "measured" if plan.max_delay is None else "enforced",
-            delay_note(T, plan.prescribed_T),
-        ),
-        Hypothesis(
-            "all updates done",
-            status == "completed",
-            None,
-            {"done": float(nit), "K": float(plan.K)},
-            "measured",
-            "" if status == "completed" else STATUS[status],
-        ),
-        Hypothesis(
-            "no update is lost",
-            state.overwrites == 0,
-            float(-state.overwrites),
-            {"n_lost": float(state.overwrites)},
-            "measured" if plan.update == "lossy" else "by construction",
-            LOSSES[plan.update],
-        ),
-        *plan.evidence,
-    ]
-    gamma: Any = plan.steps.gamma
-    K, form = max(1, nit), plan.form
-    if gamma is None and plan.algorithm == "con":
-        # Theorem 1 is the one statement for steps that vary.
-        gamma, form = plan.steps.block(0, K), "paper"
-    elif gamma is None:
-        gamma = plan.steps.at(1)
-        evidence.append(
-            Hypothesis(
-                "constant steplength",
-                False,
-                None,
-                {},
-                "by construction",
-                "no theorem for schedules of AsySG-incon is available",
-            )
-        )
-    if form in ("constant_delay", "uniform"):
-        evidence.append(
-            Hypothesis(
-                "every delay equals T",
-                T == 0 or plan.constant_delay,
-                None,
-                {},
-                "by construction" if plan.simulated else "measured",
-            )
-        )
-    constants = plan.constants
-    if constants is None:
-        try:
-            constants = plan.objective.constants(plan.x0, T=T or 0)
-        except InvalidArgument as error:
-            evidence.append(Hypothesis("problem constants", False, None, {}, "assumed", str(error)))
-    # A run that diverged has no finite ergodic norm; one stopped before its first recorded
-    # iterate has none at all.
-    measured = float("inf") if status == "diverged" else trace.ergodic
-    if form == "uniform" and status == "completed":
-        # Theorem U bounds the sum over the iterates that were read, k <= K - T.
-        read = trace.k <= K - (T or 0)
-        measured = float(trace.weight[read] @ trace.grad_norm_sq[read])
-    return theory.certify(
-        constants,
-        algorithm=plan.algorithm,
-        gamma=gamma,
-        K=K,
-        M=plan.M,
-        T=T or 0,
-        form=form,
-        measured=None if np.isnan(measured) else measured,
-        evidence=tuple(evidence),
-    )
-
-
-def delay_note(T: int | None, prescribed: int | None) -> str:
-    """Compare the delay that occurred with the one the steplength was prescribed for."""
-    if T is None:
-        return "the run recorded no delays (record=False)"
-    if prescribed is None:
-        return ""
-    if T > prescribed:
-        return f"larger than T = {prescribed}, for which the steplength was prescribed"
-    return f"the steplength was prescribed for T = {prescribed}"

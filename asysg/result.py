@@ -63,7 +63,10 @@ class Trace:
     def ergodic(self) -> float:
         """Estimate of the ergodic gradient norm (1/K) sum_k ||grad f(x_k)||^2 of this run."""
         total = self.weight.sum()
-        return float(self.weight @ self.grad_norm_sq / total) if total > 0 else float("nan")
+        # Not a dot product: its last bit may depend on where in memory the arrays lie, and a
+        # result read back from its file must find the very number that was certified.
+        mean = (self.weight * self.grad_norm_sq).sum() / total if total > 0 else np.nan
+        return float(mean)
 
 
 @dataclass(frozen=True)

@@ -240,9 +240,7 @@ class Certificate:
                 algorithm=choice("algorithm", d["algorithm"], ALGORITHMS),
                 form=choice("form", d["form"], FORMS),
                 constants=(
-                    None
-                    if d["constants"] is None
-                    else ProblemConstants.from_dict(d["constants"])
+                    None if d["constants"] is None else ProblemConstants.from_dict(d["constants"])
                 ),
                 gamma=tuple(decode(g) for g in steps) if many else decode(steps),
                 K=whole("K", d["K"], low=1),

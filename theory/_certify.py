@@ -105,7 +105,7 @@ def certify(
     for h in given.values():
         wrong = "name" if h.name in {o.name for o in own} else h.fault()
         if wrong is not None:
-            raise InvalidArgument(
+            raise InvalidArgument.of(
                 f"evidence ({h.name}).{wrong}",
                 "must agree with its other fields and not replace what is computed here",
                 getattr(h, wrong),
@@ -138,7 +138,7 @@ def _measured(name: str, value: float | None) -> float | None:
     try:
         return number(name, value)
     except InvalidArgument as e:
-        raise InvalidArgument(
+        raise InvalidArgument.of(
             name, "must be a number at least 0", value, "Pass inf for a run that diverged."
         ) from e
 

@@ -249,7 +249,7 @@ def delay_adaptive_bound(
     g = number("gamma", gamma, strict=True)
     x, P, M = vector("steps", steps), whole("P", P, low=1), frame("con", c, M, 0).M
     if x.max() > g * (1 + ROUNDING):
-        raise InvalidArgument("steps", f"must be at most gamma = {g:g}", float(x.max()))
+        raise InvalidArgument.of("steps", f"must be at most gamma = {g:g}", float(x.max()))
     load = c.L * M * P * g
     if load > 1 + ROUNDING:
         return math.inf

@@ -81,9 +81,9 @@ class ErrorBudget:
         """
         probability("alpha", alpha)
         if name in self.spent:
-            raise InvalidArgument("name", "must not have been given a share before", name)
+            raise InvalidArgument.of("name", "must not have been given a share before", name)
         if alpha > self.left * (1 + 1e-9):
-            raise InvalidArgument("alpha", f"must be at most the {self.left:g} left", alpha)
+            raise InvalidArgument.of("alpha", f"must be at most the {self.left:g} left", alpha)
         self.spent[name] = alpha
         return alpha
 
@@ -102,5 +102,5 @@ class ErrorBudget:
 def probability(name: str, value: float) -> float:
     x = number(name, value, strict=True)
     if x >= 1:
-        raise InvalidArgument(name, "must be above 0 and below 1", value)
+        raise InvalidArgument.of(name, "must be above 0 and below 1", value)
     return x

@@ -50,7 +50,9 @@ def coordinates_test(counts: npt.ArrayLike, *, alpha: float) -> Outcome:
     """
     x = matrix("counts", counts, (-1,))
     if x.size < 2 or np.any(x < 0) or x.mean() < 5:
-        raise InvalidArgument("counts", "must be of 2 or more, at least 5 expected of each", counts)
+        raise InvalidArgument.of(
+            "counts", "must be of 2 or more, at least 5 expected of each", counts
+        )
     statistic = float(np.sum((x - x.mean()) ** 2) / x.mean())
     p = float(stats.chi2.sf(statistic, x.size - 1))
     return Outcome("coordinates", "draws are uniform", statistic, p, probability("alpha", alpha))
@@ -91,7 +93,7 @@ def coordinate_pairs_test(coordinates: npt.ArrayLike, n: int, *, alpha: float) -
     n = whole("n", n, low=2)
     i = np.asarray(coordinates)
     if i.ndim != 1 or i.dtype.kind not in "iu" or np.any(i < 0) or np.any(i >= n):
-        raise InvalidArgument("coordinates", f"must be integers in 0..{n - 1}", coordinates)
+        raise InvalidArgument.of("coordinates", f"must be integers in 0..{n - 1}", coordinates)
     half = i.size // 2
     pairs = i[0 : 2 * half : 2].astype(np.int64) * n + i[1 : 2 * half : 2]
     found = coordinates_test(np.bincount(pairs, minlength=n * n), alpha=alpha)
@@ -233,7 +235,7 @@ def trace_reuse_test(
     """
     r, cov = _trace(residuals, covariance)
     if len(r) < 2:
-        raise InvalidArgument("residuals", "must be of at least two updates", r.shape)
+        raise InvalidArgument.of("residuals", "must be of at least two updates", r.shape)
     variance = float(np.einsum("kij,kij->", cov[1:], cov[:-1]))
     null = "successive residuals are uncorrelated"
     return _normal("reuse", null, float(np.sum(r[1:] * r[:-1])), variance, alpha)
@@ -252,7 +254,7 @@ def _normal(name: str, null: str, total: float, variance: float, alpha: float) -
 def _trace(residuals: npt.ArrayLike, covariance: npt.ArrayLike) -> tuple[Array, Array]:
     r = np.asarray(residuals, dtype=np.float64)
     if r.ndim != 2 or r.size == 0:
-        raise InvalidArgument("residuals", "must be of shape (K, d), not empty", r.shape)
+        raise InvalidArgument.of("residuals", "must be of shape (K, d), not empty", r.shape)
     K, d = r.shape
     each = np.ndim(covariance) == 3
     cov = matrix("covariance", covariance, (K, d, d) if each else (d, d))

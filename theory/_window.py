@@ -139,17 +139,17 @@ def problem(H: npt.ArrayLike, z1: npt.ArrayLike, Q: npt.ArrayLike) -> tuple[Arra
     for name, value in (("H", H), ("Q", Q)):
         a = matrix(name, value, shape)
         if z.size == 0 or not np.allclose(a, a.T, rtol=1e-12, atol=1e-12 * np.abs(a).max()):
-            raise InvalidArgument(name, "must be symmetric and not empty", a.tolist())
+            raise InvalidArgument.of(name, "must be symmetric and not empty", a.tolist())
     q = matrix("Q", Q, shape)
     if np.linalg.eigvalsh(q).min() < -1e-10 * np.abs(q).max():
-        raise InvalidArgument("Q", "must be a covariance (no negative eigenvalue)", q.tolist())
+        raise InvalidArgument.of("Q", "must be a covariance (no negative eigenvalue)", q.tolist())
     return matrix("H", H, shape), z, q
 
 
 def delay_table(delays: npt.ArrayLike) -> npt.NDArray[np.int64]:
     table = np.asarray(delays)
     if table.ndim != 2 or table.size == 0 or table.dtype.kind not in "iu" or np.any(table < 0):
-        raise InvalidArgument("delays", "must be integers at least 0 of shape (K, M)", delays)
+        raise InvalidArgument.of("delays", "must be integers at least 0 of shape (K, M)", delays)
     # Nothing is older than x_1: a longer delay reads x_1 too.
     return np.minimum(table.astype(np.int64), np.arange(len(table))[:, None])
 
@@ -163,9 +163,11 @@ def missed_by_delay(delays: npt.ArrayLike | None, n: int) -> Mask:
 def missed_table(missed: npt.ArrayLike, n: int) -> Mask:
     lacks = np.asarray(missed)
     if lacks.dtype != np.bool_ or lacks.ndim not in (3, 4) or 0 in lacks.shape[:2]:
-        raise InvalidArgument("missed", "must be bools of shape (K, M, T) or (K, M, T, n)", missed)
+        raise InvalidArgument.of(
+            "missed", "must be bools of shape (K, M, T) or (K, M, T, n)", missed
+        )
     if lacks.ndim == 3:
         lacks = lacks[..., None]
     if lacks.shape[3] not in (1, n):
-        raise InvalidArgument("missed", f"must have a last axis of {n}", lacks.shape)
+        raise InvalidArgument.of("missed", f"must have a last axis of {n}", lacks.shape)
     return np.broadcast_to(lacks, (*lacks.shape[:3], n))

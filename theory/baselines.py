@@ -340,7 +340,7 @@ def hogwild_bound(
 
 def _inconsistent(form: str) -> str:
     if form in ("constant_delay", "uniform"):
-        raise InvalidArgument("form", "must not need consistent reads", form)
+        raise InvalidArgument.of("form", "must not need consistent reads", form)
     return form
 
 

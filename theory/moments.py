@@ -153,7 +153,7 @@ def stationary_variance(al: float, T: int) -> float:
     """
     al, T = number("al", al, strict=True), whole("T", T, low=0)
     if al >= stability_limit(T):
-        raise InvalidArgument("al", f"must be below {stability_limit(T):g}, the limit of T", al)
+        raise InvalidArgument.of("al", f"must be below {stability_limit(T):g}, the limit of T", al)
     # Unknowns r_0..r_{T+1}: r_d - r_{|d-1|} + al r_{|d-T-1|} = (1 if d = 0 else 0).
     size = T + 2
     system, right = np.eye(size), np.zeros(size)
@@ -258,11 +258,13 @@ def scheduled(
     """Return the moments for any schedule of reads that is fixed beforehand.
 
     With the window X_k = (x_k, ..., x_{k-T}) and S_k = E X_k X_k' (all relative to x*), reads
-    xh_{k,m} = C_{k,m} X_k and C = sum_m C_{k,m}:
-    E x_{k+1} X_k' = S_0. - (gamma/p) H C S and
-    E x_{k+1} x_{k+1}' = S_00 - (gamma/p)(H C S_.0 + its transpose)
-    + (gamma^2/p) Pi(H C S C' H + M Q), where p = 1 and Pi = id for con, p = n and Pi keeps the
-    diagonal for incon.
+    xh_{k,m} = C_{k,m} X_k and C = sum_m C_{k,m}::
+
+        E x_{k+1} X_k'     = S_0. - (gamma/p) H C S
+        E x_{k+1} x_{k+1}' = S_00 - (gamma/p) (H C S_.0 + its transpose)
+                             + (gamma^2/p) Pi(H C S C' H + M Q)
+
+    where p = 1 and Pi = id for con, p = n and Pi keeps the diagonal for incon.
 
     Parameters
     ----------
@@ -305,7 +307,7 @@ def scheduled(
     n = z.size
     p = n if choice("algorithm", algorithm, ALGORITHMS) == "incon" else 1
     if (delays is None) == (missed is None):
-        raise InvalidArgument("delays", "or missed must be given, not both", delays)
+        raise InvalidArgument.of("delays", "or missed must be given, not both", delays)
     lacks = missed_by_delay(delays, n) if missed is None else missed_table(missed, n)
     K, M, T = lacks.shape[:3]
     engine = Engine(h_, z, q_, g, M, T, p)
@@ -371,7 +373,7 @@ def random_delays(
     g, M, K = number("gamma", gamma), whole("M", M, low=1), whole("K", K, low=1)
     pi = matrix("law", law, (-1,))
     if pi.size == 0 or np.any(pi < 0) or abs(float(pi.sum()) - 1) > 1e-9:
-        raise InvalidArgument("law", "must be probabilities with sum 1", pi.tolist())
+        raise InvalidArgument.of("law", "must be probabilities with sum 1", pi.tolist())
     p = z.size if choice("algorithm", algorithm, ALGORITHMS) == "incon" else 1
     engine = Engine(h_, z, q_, g, M, pi.size - 1, p)
     for _ in range(K):

@@ -80,12 +80,12 @@ def log_e_value(
     x = np.asarray(z, dtype=np.float64)
     cap = number("cap", cap, low=1.0)
     if x.ndim != 1 or x.size == 0 or np.any(x < 0):
-        raise InvalidArgument("z", "must be a one-dimensional array of numbers at least 0", z)
+        raise InvalidArgument.of("z", "must be a one-dimensional array of numbers at least 0", z)
     b = float("inf") if bound == math.inf else number("bound", bound)
     # Geometric, so that small excesses and rare large ones both find their bet.
     bets = 2.0 ** -np.arange(0, 8, 0.5) if grid is None else matrix("grid", grid, (-1,))
     if bets.size == 0 or np.any(bets <= 0) or np.any(bets > 1):
-        raise InvalidArgument("grid", "must hold numbers in (0, 1]", grid)
+        raise InvalidArgument.of("grid", "must hold numbers in (0, 1]", grid)
     ratio = np.full(x.size, cap)  # a replicate that diverged counts as the cap
     finite = np.isfinite(x)
     if b == 0:
@@ -219,7 +219,7 @@ def equality_test(
     x = np.asarray(z, dtype=np.float64)
     target = float(matrix("expected", expected, ()))
     if x.ndim != 1 or x.size < (2 if sd is None else 1):
-        raise InvalidArgument("z", "must hold at least two replicates (one if sd is known)", z)
+        raise InvalidArgument.of("z", "must hold at least two replicates (one if sd is known)", z)
     name, null = "equality", f"the mean is {target:g}"
     a = probability("alpha", alpha)
     if not np.all(np.isfinite(x)):

@@ -13,7 +13,7 @@ from ..errors import InvalidArgument, ObjectiveError
 
 cdef asysg_objective *unpack(capsule) except NULL:
     if not PyCapsule_IsValid(capsule, ASYSG_OBJECTIVE):
-        raise InvalidArgument(
+        raise InvalidArgument.of(
             "capsule",
             f"must be a PyCapsule named {ASYSG_OBJECTIVE.decode()!r}",
             capsule,
@@ -25,7 +25,7 @@ cdef asysg_objective *unpack(capsule) except NULL:
 cdef const double[::1] point(const asysg_objective *f, x):
     array = np.ascontiguousarray(x, dtype=np.float64)
     if array.ndim != 1 or array.shape[0] != f.n:
-        raise InvalidArgument(
+        raise InvalidArgument.of(
             "x", f"must have shape ({f.n},)", np.shape(x), "Give one number per coordinate."
         )
     return array
@@ -34,7 +34,7 @@ cdef const double[::1] point(const asysg_objective *f, x):
 cdef uint64_t sample_word(const asysg_objective *f, sample) except? 0:
     cdef object top = f.n_samples if f.n_samples > 0 else 2**64
     if not 0 <= sample < top:
-        raise InvalidArgument(
+        raise InvalidArgument.of(
             "sample", f"must lie in 0..{top - 1}", sample, "Number samples from zero."
         )
     return sample
@@ -42,7 +42,7 @@ cdef uint64_t sample_word(const asysg_objective *f, sample) except? 0:
 
 cdef int64_t coordinate(const asysg_objective *f, i, int64_t least) except? -1:
     if not least <= i < f.n:
-        raise InvalidArgument(
+        raise InvalidArgument.of(
             "i", f"must lie in {least}..{f.n - 1}", i, "Number coordinates from zero."
         )
     return i

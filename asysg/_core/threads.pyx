@@ -126,6 +126,7 @@ cdef struct Run:
     asysg_cell *stop        # 0, or 1 + the worker whose objective failed,
     #                         or -1 - the worker whose update was not finite
     asysg_cell *stop_at     # the update it happened at
+    asysg_cell *finished    # workers that are done with this region
     asysg_cell *lock
     int64_t until           # draws and updates of this region end here
     int64_t allotment
@@ -418,6 +419,17 @@ cdef inline void work(Run *r, int64_t w, Worker *me, Method method) noexcept nog
     asysg_region_release(r)
 
 
+cdef inline void wait(Run *r, int64_t p) noexcept nogil:
+    """Wait for the other workers, giving the core away.
+
+    The barrier at the end of the region would wait too, but by spinning: where the cores are
+    shared with other processes, against the very worker that is waited for.
+    """
+    asysg_take(r.finished, 1)
+    while asysg_peek(r.finished) < p:
+        asysg_yield()
+
+
 cdef class Threads:
     """A run on real threads: the shared x, the clock, and each worker's private memory.
 
@@ -491,17 +503,18 @@ cdef class Threads:
         self.log_dtype = LOG
 
         # Cells, then the slots.
-        cdef int64_t[:, ::1] cells = self.cells((5 + p, 16), np.int64)
+        cdef int64_t[:, ::1] cells = self.cells((6 + p, 16), np.int64)
         self.r.clock.now = <asysg_cell *> &cells[0, 0]
         self.r.draws = <asysg_cell *> &cells[1, 0]
         self.r.stop = <asysg_cell *> &cells[2, 0]
         self.r.lock = <asysg_cell *> &cells[3, 0]
         self.r.stop_at = <asysg_cell *> &cells[4, 0]
-        self.r.clock.slot = <asysg_cell *> &cells[5, 0]
+        self.r.finished = <asysg_cell *> &cells[5, 0]
+        self.r.clock.slot = <asysg_cell *> &cells[6, 0]
         self.r.clock.workers = p
         cells[0, 0] = cells[1, 0] = clock
         for w in range(p):
-            cells[5 + w, 0] = ASYSG_NONE
+            cells[6 + w, 0] = ASYSG_NONE
 
         # Private memory, each part rounded up and padded by 128 bytes.
         cdef int64_t[:, ::1] histogram = self.histograms
@@ -560,6 +573,7 @@ cdef class Threads:
         # together. A lone worker takes the draws in their order.
         r.allotment = max(1, min(64, (until - r.base) // (16 * p)))
         asysg_poke(r.draws, r.base)
+        asysg_poke(r.finished, 0)
         if r.recording >= UPDATES:
             self.log = np.empty(until - r.base, dtype=LOG)
             entries = self.log.view(np.int64).reshape(until - r.base, -1)
@@ -579,6 +593,8 @@ cdef class Threads:
             for w in prange(p, nogil=True, num_threads=p, schedule="static", chunksize=1):
                 team = asysg_team()  # lastprivate: the value of the last worker remains
                 work(r, w, &workers[w], method)
+                if team == p:
+                    wait(r, p)
         asysg_region_acquire(r)
         self.team = team
         if r.recording == NO_CLOCK and method != CON:

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .. import _check
 from .._core import evaluate
 from .._core.kernel import Kernel
 from ..errors import InvalidArgument
 from ..theory import ProblemConstants
-from . import _check
 
 
 class Objective:
@@ -163,12 +163,12 @@ class Objective:
         start = _check.vector("x0", x0, self.n, remedy="Give one number per coordinate.")
         for name in ("lower_bound", "L", "sigma"):
             if not math.isfinite(getattr(self, name)):
-                raise InvalidArgument(
+                raise InvalidArgument.of(
                     name, "must be proven for all x and finite", getattr(self, name), self._remedy
                 )
         value = self.value(start)
         if not math.isfinite(value):
-            raise InvalidArgument("f(x0)", "must be finite", value, "Start nearer to zero.")
+            raise InvalidArgument.of("f(x0)", "must be finite", value, "Start nearer to zero.")
         # Rounding in f(x0) must not make a gap negative.
         gap = max(0.0, value - self.lower_bound)
         return ProblemConstants(

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 
-from ._check import Vector
+from .._check import Vector
 
 EXACT_LIMIT = 1500  # largest Gram matrix whose eigenvalues are computed (about a second)
 GRAM_LIMIT = 2e8  # most products of entries for which |A|'|A| is formed (some seconds)

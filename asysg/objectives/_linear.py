@@ -10,11 +10,12 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import ArrayLike
 
+from .. import _check
+from .._check import Vector
 from .._core import linear as _compiled
 from ..errors import InvalidArgument
-from . import _bounds, _check, synthetic
+from . import _bounds, synthetic
 from ._base import Objective
-from ._check import Vector
 
 
 class LinearModel(Objective):
@@ -53,7 +54,7 @@ class LinearModel(Objective):
         data, start, indices = arguments
         n_samples, n = self._rows.shape
         if b.shape != (n_samples,):
-            raise InvalidArgument(
+            raise InvalidArgument.of(
                 "y", f"must have shape ({n_samples},)", b.shape, "Give one number per row of A."
             )
         self._kernel = _compiled.Linear(loss, n, data, b, start, indices, scale, reg)
@@ -149,7 +150,7 @@ def rows(A: Any) -> tuple[Any, tuple[Vector, Any, Any]]:
     try:
         dense = np.ascontiguousarray(A, dtype=np.float64)
     except (TypeError, ValueError):
-        raise InvalidArgument(
+        raise InvalidArgument.of(
             "A",
             "must be an array or a SciPy sparse matrix",
             type(A).__name__,
@@ -173,7 +174,7 @@ def _sparse_rows(A: Any) -> tuple[Any, tuple[Vector, Any, Any]]:
         fits = start.size == A.shape[0] + 1 and data.size >= start[-1] and indices.dtype.kind == "i"
         flaw = _compiled.csr_flaw(start, indices, A.shape[1]) if fits else "broken"
         if flaw == "broken" or (flaw and attempt):
-            raise InvalidArgument(
+            raise InvalidArgument.of(
                 "A",
                 "must be a sound CSR matrix",
                 "indices out of range or of the wrong number",
@@ -190,21 +191,21 @@ def _sparse_rows(A: Any) -> tuple[Any, tuple[Vector, Any, Any]]:
 
 def _check_real(A: Any) -> None:
     if np.iscomplexobj(A):
-        raise InvalidArgument(
+        raise InvalidArgument.of(
             "A", "must be real", A.dtype, "Give real and imaginary parts as columns."
         )
 
 
 def _check_shape(shape: tuple[int, ...]) -> None:
     if len(shape) != 2 or 0 in shape:
-        raise InvalidArgument(
+        raise InvalidArgument.of(
             "A", "must be a non-empty matrix of shape (m, n)", shape, "Give one row per sample."
         )
 
 
 def _check_finite(values: Vector) -> None:
     if not _compiled.all_finite(values):
-        raise InvalidArgument(
+        raise InvalidArgument.of(
             "A", "must be finite", float(values[~np.isfinite(values)][0]), "Clean the data first."
         )
 

@@ -10,9 +10,10 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import ArrayLike, NDArray
 
+from .. import _check
 from .._core import coupled as _compiled
 from ..errors import InvalidArgument
-from . import _bounds, _check
+from . import _bounds
 from ._stream import Stream
 
 
@@ -66,7 +67,7 @@ class SineChain(Stream):
         neighbours = min(n - 1, 2)
         self.L_max = pinning + spring + neighbours * coupling
         if self.L_max == 0:
-            raise InvalidArgument(
+            raise InvalidArgument.of(
                 "pinning + spring + coupling", "must be > 0", 0.0, "A constant has no minimiser."
             )
         self._set_noise(sigma, noise)
@@ -131,7 +132,7 @@ class Synchronization(Stream):
         weight = np.ones(m) if weights is None else weights
         weight = _check.vector("weights", weight, m, remedy="Give one positive number per edge.")
         if weight.min() <= 0:
-            raise InvalidArgument(
+            raise InvalidArgument.of(
                 "weights",
                 "must be positive",
                 float(weight.min()),
@@ -207,16 +208,16 @@ class Synchronization(Stream):
 def _pairs(n: int, edges: ArrayLike) -> NDArray[np.int64]:
     pairs = np.asarray(edges)
     if pairs.ndim != 2 or pairs.shape[1] != 2 or not len(pairs) or pairs.dtype.kind not in "iu":
-        raise InvalidArgument(
+        raise InvalidArgument.of(
             "edges", "must be integers of shape (m, 2)", edges, "Give one pair of nodes per edge."
         )
     if pairs.min() < 0 or pairs.max() >= n:
-        raise InvalidArgument(
+        raise InvalidArgument.of(
             "edges", f"must name nodes 0..{n - 1}", (int(pairs.min()), int(pairs.max())), "Raise n."
         )
     ordered = np.sort(pairs, axis=1)
     if (ordered[:, 0] == ordered[:, 1]).any() or len(np.unique(ordered, axis=0)) < len(pairs):
-        raise InvalidArgument(
+        raise InvalidArgument.of(
             "edges",
             "must be distinct pairs of distinct nodes",
             edges,

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .. import _check
+from .._check import Vector
 from .._core import network as _compiled
 from ..errors import InvalidArgument
-from . import _check
 from ._base import Objective
-from ._check import Vector
 
 MAX_HIDDEN = 31  # layers the compiled struct has room for, less the outputs
 PAPER_LAYERS = (400, 100, 50, 20, 10)
@@ -77,7 +77,7 @@ class Network(Objective):
         ]
         self.lower_bound = 0.0  # no loss is negative
         if len(units) > MAX_HIDDEN:
-            raise InvalidArgument(
+            raise InvalidArgument.of(
                 "hidden", f"must name at most {MAX_HIDDEN} layers", hidden, "Make some wider."
             )
         self.layers = (inputs.shape[1], *units, outputs)
@@ -108,7 +108,7 @@ class Network(Objective):
         rng = np.random.default_rng(rng)
         n_samples = _check.integer("n_samples", n_samples, least=1, remedy="Give some data.")
         if len(layers) < 2:
-            raise InvalidArgument(
+            raise InvalidArgument.of(
                 "layers", "must name inputs and outputs at least", layers, "Give (400, 10)."
             )
         for size in layers:
@@ -127,7 +127,7 @@ class Network(Objective):
 def _matrix(name: str, value: ArrayLike) -> Vector:
     shape = np.shape(value)
     if len(shape) != 2 or 0 in shape:
-        raise InvalidArgument(
+        raise InvalidArgument.of(
             name, "must be a non-empty matrix of shape (m, n)", shape, "Give one row per sample."
         )
     flat = np.ascontiguousarray(value).reshape(-1)
@@ -137,7 +137,7 @@ def _matrix(name: str, value: ArrayLike) -> Vector:
 def _targets(y: ArrayLike, n_samples: int, n_outputs: int | None) -> Any:
     given = np.asarray(y)
     if given.shape[:1] != (n_samples,):
-        raise InvalidArgument(
+        raise InvalidArgument.of(
             "y",
             f"must have {n_samples} rows, like X",
             given.shape,
@@ -146,17 +146,17 @@ def _targets(y: ArrayLike, n_samples: int, n_outputs: int | None) -> Any:
     if given.ndim == 2:
         targets = _matrix("y", given)
         if n_outputs not in (None, targets.shape[1]):
-            raise InvalidArgument("n_outputs", "must be y.shape[1]", n_outputs, "Leave it out.")
+            raise InvalidArgument.of("n_outputs", "must be y.shape[1]", n_outputs, "Leave it out.")
         return targets
     if given.ndim != 1 or given.dtype.kind not in "iu" or given.min() < 0:
-        raise InvalidArgument(
+        raise InvalidArgument.of(
             "y",
             "must hold integers from 0 on or rows of numbers",
             given,
             "For targets of one output give y[:, None].",
         )
     if n_outputs is not None and not int(given.max()) < n_outputs:
-        raise InvalidArgument(
+        raise InvalidArgument.of(
             "n_outputs",
             f"must exceed the label {given.max()}",
             n_outputs,

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .. import _check
+from .._check import Vector
 from .._core import quadratic as _compiled
 from ..errors import InvalidArgument
-from . import _check
 from ._bounds import EPS, top_eigenvalue
-from ._check import Vector
 from ._stream import Stream
 
 ENUMERATION_LIMIT = 2000  # most coordinate sets over which L_T is maximised one by one
@@ -72,7 +72,7 @@ class Quadratic(Stream):
         )
         n = given.shape[0]
         if square and not np.array_equal(flat.reshape(n, n), flat.reshape(n, n).T):
-            raise InvalidArgument("H", "must be symmetric", H, "Give (H + H.T) / 2.")
+            raise InvalidArgument.of("H", "must be symmetric", H, "Give (H + H.T) / 2.")
         self._build(flat, n, x_star, square)
 
     @classmethod
@@ -104,7 +104,7 @@ class Quadratic(Stream):
 
     def _build(self, flat: Vector, n: int, x_star: Any, dense: bool) -> None:
         if not flat.any():
-            raise InvalidArgument("H", "must not be zero", 0.0, "A constant has no minimiser.")
+            raise InvalidArgument.of("H", "must not be zero", 0.0, "A constant has no minimiser.")
         centre = _check.vector(
             "x_star",
             np.zeros(n) if x_star is None else x_star,

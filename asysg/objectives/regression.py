@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import expit
 
+from .. import _check
+from .._check import Vector
 from ..errors import InvalidArgument
-from . import _check
-from ._check import Vector
 from ._linear import LinearModel, answers
 
 # sup over z and over y in [0, 1] of |d^2/dz^2 (s(z) - y)^2|. The second derivative is affine in
@@ -58,7 +58,7 @@ class SigmoidRegression(LinearModel):
         b = answers(y)
         if b.min() < 0 or b.max() > 1:
             worst = float(b.min() if b.min() < 0 else b.max())
-            raise InvalidArgument(
+            raise InvalidArgument.of(
                 "y", "must lie in [0, 1]", worst, "For labels -1 and 1 give (y + 1) / 2."
             )
         self._set_model("sigmoid", A, b)
@@ -187,7 +187,7 @@ class PhaseRetrieval(LinearModel):
     def __init__(self, A: Any, y: ArrayLike) -> None:
         b = answers(y)
         if b.min() < 0:
-            raise InvalidArgument(
+            raise InvalidArgument.of(
                 "y", "must be at least 0", float(b.min()), "Amplitudes have no sign; give abs(y)."
             )
         self._set_model("amplitude", A, b)
@@ -239,7 +239,7 @@ class NonconvexLogistic(LinearModel):
         b = answers(y)
         wrong = b[np.abs(b) != 1]
         if wrong.size:
-            raise InvalidArgument(
+            raise InvalidArgument.of(
                 "y", "must be -1 or 1", float(wrong[0]), "For labels 0 and 1 give 2 * y - 1."
             )
         self.reg = _check.number("reg", reg, least=0, remedy="It is the weight of the penalty.")

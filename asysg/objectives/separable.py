@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from .. import _check
+from .._check import Vector
 from .._core import separable as _compiled
-from . import _check
 from ._bounds import EPS
-from ._check import Vector
 from ._stream import Stream
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
+from .. import _check
 from ..errors import InvalidArgument
-from . import _check
 
 
 def design(n_samples: int, n: int, *, density: float | None = None, rng: Any = None) -> Any:
@@ -46,7 +46,7 @@ def design(n_samples: int, n: int, *, density: float | None = None, rng: Any = N
         return rng.standard_normal((n_samples, n)) / np.sqrt(n)
     density = _check.number("density", density, above=0, remedy="It is the share of nonzeros.")
     if density > 1:
-        raise InvalidArgument("density", "must be at most 1", density, "1 stores every entry.")
+        raise InvalidArgument.of("density", "must be at most 1", density, "1 stores every entry.")
     per_row = min(n, max(1, round(density * n)))
     indices = np.sort(_distinct(n_samples, per_row, n, rng), axis=1).reshape(-1)
     data = rng.standard_normal(n_samples * per_row) / np.sqrt(per_row)

@@ -53,17 +53,17 @@ class Given:
     @property
     def x(self) -> NDArray[np.float64]:
         """The current iterate."""
-        return self.kernel.x  # type: ignore[no-any-return]
+        return self.kernel.x
 
     @property
     def clock(self) -> int:
         """Updates done."""
-        return self.kernel.clock  # type: ignore[no-any-return]
+        return self.kernel.clock
 
     @property
     def trouble(self) -> tuple[str, int, int] | None:
         """What ended the run early."""
-        return self.kernel.trouble  # type: ignore[no-any-return]
+        return self.kernel.trouble
 
     def advance(self, until: int, gamma: NDArray[np.float64]) -> None:
         """Do updates ``clock .. until - 1``."""

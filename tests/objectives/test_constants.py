@@ -8,11 +8,11 @@ difference quotient below is an approximation of anything.
 
 import numpy as np
 import pytest
-from asysg.theory import ProblemConstants
 from scipy.optimize import minimize
 
 from asysg import objectives as ob
 from asysg.errors import InvalidArgument
+from asysg.theory import ProblemConstants
 
 ROUNDING = 1 + 1e-9
 RESTARTS = 8

@@ -1,5 +1,7 @@
 """User data: every form gives the same function, sound data are not copied, others refused."""
 
+import re
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -206,8 +208,7 @@ NEGATIVE_INDEX[3] = -1
 def test_refusals(make, message):
     with pytest.raises(InvalidArgument, match=message) as caught:
         make()
-    assert ", got " in str(caught.value)
-    assert caught.value.remedy.endswith(".")
+    assert re.search(r", got .*\.$", str(caught.value), re.DOTALL)
 
 
 def test_rows_without_entries_are_zero():

@@ -3,6 +3,7 @@
 import math
 
 import pytest
+
 from asysg.theory import InvalidArgument, ProblemConstants, adversarial, con
 
 C = ProblemConstants(gap=2.0, sigma=2.0, L=0.5)

@@ -4,8 +4,9 @@ import math
 
 import numpy as np
 import pytest
-from asysg.theory import InvalidArgument, ProblemConstants, baselines, con, incon, moments
 from scipy.optimize import minimize_scalar
+
+from asysg.theory import InvalidArgument, ProblemConstants, baselines, con, incon, moments
 
 C = ProblemConstants(gap=2.0, sigma=1.0, L=0.5, n=16, L_max=0.25, L_T=0.5)
 

@@ -8,9 +8,9 @@ import struct
 
 import numpy as np
 import pytest
-from asysg.theory import Certificate, CertificateError, Hypothesis, InvalidArgument
 
 from asysg import theory
+from asysg.theory import Certificate, CertificateError, Hypothesis, InvalidArgument
 
 C = theory.ProblemConstants(gap=1.0, sigma=1.0, L=1.0, n=4, L_max=0.5, L_T=0.75)
 

@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 import pytest
-from asysg.theory import ProblemConstants, con, incon
 
 from asysg import theory
+from asysg.theory import ProblemConstants, con, incon
 
 # gap 2, sigma 1, L 1/2; M 2, T 2, K 8, gamma 1/8: a = 1/8, s = (1/2 * 2 * 2 / 8)^2 = 1/16,
 # R0 = 4/(8 * 2 / 8) + 1/16 = 2.0625, N = 1/4 * 2 * 2 / 64 = 1/64, rho = sqrt(1/4) = 1/2.

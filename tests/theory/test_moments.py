@@ -4,8 +4,9 @@ import math
 
 import numpy as np
 import pytest
-from asysg.theory import InvalidArgument, ProblemConstants, con, incon, moments
 from scipy.special import comb
+
+from asysg.theory import InvalidArgument, ProblemConstants, con, incon, moments
 
 H = np.array([[2.0, 0.3, 0.0], [0.3, 1.0, -0.2], [0.0, -0.2, -0.5]])
 Z1 = np.array([1.0, -2.0, 0.5])

@@ -4,13 +4,14 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from scipy.optimize import minimize_scalar
+
 from asysg.theory import ProblemConstants, con, incon
 from asysg.theory._frame import FORMS
 from asysg.theory._schedule import leading_sums, trailing_sums
 from asysg.theory._sharp import phi
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
-from scipy.optimize import minimize_scalar
 
 MODULES = {"con": con, "incon": incon}
 both = pytest.mark.parametrize("mod", [con, incon], ids=list(MODULES))

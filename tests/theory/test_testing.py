@@ -4,8 +4,9 @@ import math
 
 import numpy as np
 import pytest
-from asysg.theory import InvalidArgument, testing
 from scipy import stats
+
+from asysg.theory import InvalidArgument, testing
 
 
 def test_e_value_by_hand():
