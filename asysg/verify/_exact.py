@@ -135,7 +135,7 @@ class Recorded:
     the moments are exact. Two curvatures, many coordinates of each: a sum of two isotropic parts.
     """
 
-    PART, CURVATURES, M = 24, (1.0, 0.3), 2
+    PART, CURVATURES, M = 200, (1.0, 0.3), 2
     method, objective = "asysg-con", "anisotropic"
 
     def __init__(self, p: int, K: int) -> None:
@@ -144,7 +144,7 @@ class Recorded:
         self.problem = Quadratic(
             np.repeat(self.CURVATURES, self.PART), sigma=SIGMA, noise="rademacher"
         )
-        self.x0 = np.full(2 * self.PART, 0.2)
+        self.x0 = np.full(2 * self.PART, 0.07)
         self.constants = self.problem.constants(self.x0, T=self.T)
         self.gamma = 0.8 * theory.con.gamma_max(self.constants, M=self.M, T=self.T)
         self.run_on = "1 thread" if p == 1 else f"{p} threads"

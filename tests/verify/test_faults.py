@@ -181,7 +181,7 @@ def test_fresher_reads_than_given_disagree():
 def test_recorded_delays_give_the_moments_of_real_threads():
     row = exact(Recorded(2, 2000))
     assert row.verdict == "agrees"
-    assert 0 < row.T_measured <= row.certificate.T == 4
+    assert row.T_measured <= row.certificate.T == 4
 
 
 def test_a_recorder_that_understates_delays_disagrees():
