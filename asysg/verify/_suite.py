@@ -101,7 +101,7 @@ def suite(
     (True, True)
     """
     names = chosen(objectives)
-    seed = integer("seed", seed, 0)
+    seed = integer("seed", seed, least=0)
     p = _minimize.threads(n_threads, "asysg-con")
     if not (np.isfinite(steplength_factor) and steplength_factor > 0):
         raise InvalidArgument(
