@@ -33,7 +33,12 @@ int main(void) {
 
 
 class BuildExt(build_ext):
-    """Probe OpenMP with the compiler that will be used, then build."""
+    """Probe OpenMP with the compiler that will be used, then build on all cores."""
+
+    def finalize_options(self):
+        super().finalize_options()
+        if self.parallel is None:
+            self.parallel = os.cpu_count()
 
     def build_extensions(self):
         openmp = [] if MODE == "off" else self.openmp_flags()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import operator
+import math
 from collections.abc import Collection
 from typing import Any
 
@@ -11,36 +11,63 @@ from numpy.typing import ArrayLike, NDArray
 
 from .errors import InvalidArgument
 
+Vector = NDArray[np.float64]
 
-def integer(name: str, value: Any, low: int) -> int:
-    """Return `value` as an int that is at least `low`."""
+
+def number(
+    name: str, value: Any, *, least: float = -math.inf, above: float = -math.inf, remedy: str = ""
+) -> float:
+    """Return `value` as a finite float with value >= least and value > above."""
     try:
-        number = operator.index(value)
-    except TypeError:
-        number = None
-    if number is None or isinstance(value, bool | np.bool_) or number < low:
-        raise InvalidArgument(f"{name} must be an integer >= {low}, got {value!r}.")
-    return number
-
-
-def choice(name: str, value: Any, allowed: Collection[Any], remedy: str = "") -> None:
-    """Refuse `value` unless it is one of `allowed` (True and 1 are different)."""
-    if not any(
-        value is option or (type(value) is type(option) and value == option) for option in allowed
-    ):
-        options = ", ".join(map(repr, allowed))
-        raise InvalidArgument(f"{name} must be one of {options}, got {value!r}. {remedy}".rstrip())
-
-
-def vector(name: str, value: ArrayLike, n: int) -> NDArray[np.float64]:
-    """Return `value` as a fresh finite float64 vector of n entries."""
-    try:
-        array = np.array(value, dtype=np.float64)
+        result = float(value)
     except (TypeError, ValueError):
-        raise InvalidArgument(f"{name} must be a real vector, got {value!r}.") from None
-    if array.shape != (n,):
-        raise InvalidArgument(f"{name} must have shape ({n},), got {array.shape}.")
-    bad = np.flatnonzero(~np.isfinite(array))
-    if bad.size:
-        raise InvalidArgument(f"{name} must be finite, got {array[bad[0]]} at position {bad[0]}.")
-    return array
+        result = math.nan
+    if not (math.isfinite(result) and result >= least and result > above):
+        rule = f" > {above:g}" if above > -math.inf else f" >= {least:g}"
+        rule = "" if rule == " >= -inf" else rule
+        raise InvalidArgument.of(name, f"must be a finite number{rule}", value, remedy)
+    return result
+
+
+def integer(name: str, value: Any, *, least: int, remedy: str = "") -> int:
+    """Return `value` as an int with value >= least."""
+    if (
+        isinstance(value, bool | np.bool_)
+        or not isinstance(value, int | np.integer)
+        or value < least
+    ):
+        raise InvalidArgument.of(name, f"must be an integer >= {least}", value, remedy)
+    return int(value)
+
+
+def vector(name: str, value: ArrayLike, length: int | None, *, remedy: str = "") -> Vector:
+    """Return `value` as a finite contiguous float64 vector, without a copy if it is one."""
+    if np.iscomplexobj(value):
+        raise InvalidArgument.of(name, "must be real", np.asarray(value).dtype, remedy)
+    try:
+        result = np.ascontiguousarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InvalidArgument.of(
+            name, "must be an array of numbers", type(value).__name__, remedy
+        ) from None
+    shape = np.shape(value)
+    if len(shape) != 1 or shape[0] == 0 or length not in (None, shape[0]):
+        rule = (
+            "a non-empty vector of shape (m,)"
+            if length is None
+            else f"a vector of shape ({length},)"
+        )
+        raise InvalidArgument.of(name, f"must be {rule}", shape, remedy)
+    if not np.isfinite(result).all():
+        raise InvalidArgument.of(
+            name, "must be finite", float(result[~np.isfinite(result)][0]), remedy
+        )
+    return result
+
+
+def choice(name: str, value: Any, allowed: Collection[Any], *, remedy: str = "") -> Any:
+    """Return `value` if it is one of the allowed words (or False; 0 is not)."""
+    if not any(type(value) is type(option) and value == option for option in allowed):
+        words = ", ".join(map(repr, allowed))
+        raise InvalidArgument.of(name, f"must be one of {words}", value, remedy)
+    return value

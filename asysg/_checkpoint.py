@@ -18,6 +18,7 @@ from .steplengths import Steps
 
 if TYPE_CHECKING:
     from ._plan import Plan, State
+    from ._recorder import Recorder
 
 FORMAT = "asysg.checkpoint.v1"
 
@@ -41,9 +42,22 @@ class Checkpoint:
         if not self.path.parent.is_dir():
             raise InvalidArgument(f"checkpoint must lie in an existing folder, got {path!r}.")
 
-    def write(self, plan: Plan, state: State, x: NDArray[np.float64], *, last: bool) -> None:
+    @property
+    def log_path(self) -> Path:
+        """Where the flight record of the run is kept."""
+        return self.path.with_name(f"{self.path.name}.log")
+
+    def write(
+        self,
+        plan: Plan,
+        state: State,
+        x: NDArray[np.float64],
+        record: Recorder | None,
+        *,
+        now: bool = False,
+    ) -> None:
         """Write the state unless the last write is too recent."""
-        if not last and time.monotonic() - self._last < self.every:
+        if not now and time.monotonic() - self._last < self.every:
             return
         meta = {
             "format": FORMAT,
@@ -56,8 +70,10 @@ class Checkpoint:
             "max_delay": state.max_delay,
             "sum_delay": state.sum_delay,
             "recomputed": state.recomputed,
+            "overwrites": state.overwrites,
         }
-        log = {"log": np.concatenate(state.logs)} if state.logs else {}
+        if record is not None:
+            record.sync()  # before the checkpoint that counts on it
         temporary = self.path.with_name(f"{self.path.name}.{os.getpid()}.tmp")
         try:
             with temporary.open("wb") as file:
@@ -68,7 +84,6 @@ class Checkpoint:
                     x=x,
                     rows=np.array(state.rows, dtype=np.float64).reshape(-1, 5),
                     histogram=state.histogram,
-                    **log,
                 )
                 file.flush()
                 os.fsync(file.fileno())
@@ -96,7 +111,7 @@ class Checkpoint:
                     max_delay=meta["max_delay"],
                     sum_delay=meta["sum_delay"],
                     recomputed=meta["recomputed"],
-                    logs=[data["log"]] if "log" in data else [],
+                    overwrites=meta["overwrites"],
                 )
                 return meta, state, data["x"]
         except (OSError, ValueError, KeyError) as error:
@@ -117,6 +132,8 @@ def identity(plan: Plan) -> dict[str, Any]:
         "objective": type(plan.objective).__name__,
         "x0": hashlib.sha256(plan.x0.tobytes()).hexdigest(),
         "record": plan.record,
+        "update": plan.update,
+        "max_delay": plan.max_delay,
     }
 
 

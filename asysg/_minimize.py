@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from ._check import choice, integer
 from ._checkpoint import Checkpoint, resumed
 from ._core.openmp import openmp_version, thread_limit
-from ._core.threads import Threads
+from ._core.threads import RECORDING, Threads
 from ._draws import RNG
 from ._plan import Intermediate, Plan, State, make_plan, prescribe
 from ._run import run
@@ -23,7 +23,7 @@ from .result import Result
 from .steplengths import Steplength
 from .theory import Hypothesis, ProblemConstants
 
-RECORDING = {False: 0, "sampled": 1, "full": 2}
+METHODS = ("sgd", "asysg-con", "asysg-incon", "hogwild")
 #: More workers than this are a mistake, or work for the simulator.
 MOST_THREADS = 1024
 #: Updates of the pilot that measures the delay before a steplength is prescribed.
@@ -59,10 +59,11 @@ def minimize(
         What to minimise; see `asysg.objectives`.
     x0 : array of shape (n,)
         The start, finite.
-    method : {"asysg-incon", "asysg-con", "sgd"}
+    method : {"asysg-incon", "asysg-con", "hogwild", "sgd"}
         Lock-free coordinate updates from inconsistent reads (Algorithm 2 of the paper);
         whole-vector updates from consistent reads, the lock in the place of the parameter
-        server (Algorithm 1); or the serial method, one thread and no delay.
+        server (Algorithm 1); lock-free updates of the sample's whole support (Niu et al. 2011);
+        or the serial method, one thread and no delay.
     steplength : float, Prescription, callable, ndarray, "prescribed" or "optimal"
         The factor of the *sum* over the minibatch. A callable or an array gives
         :math:`\gamma_k`, k = 1, 2, ... "prescribed" measures the delay T (by a short pilot at
@@ -78,11 +79,15 @@ def minimize(
         Enforce this T: an update whose read is older is computed again from a fresh read, so
         that the theorem's hypothesis holds by construction. Values below ``n_threads - 1``
         are kept too, at the price of wasted work. Without it, delays are measured only.
-    update : {"atomic"}
-        How asysg-incon writes: an atomic add, by which no update is lost.
-    record : {"sampled", "full", False}
+    update : {"atomic", "lossy"}
+        How the lock-free methods write. "atomic": by an atomic add, no update is lost. "lossy":
+        by load and store, as folklore has it; lost updates are counted, and the certificate
+        says that this hypothesis fails.
+    record : {"sampled", "full", "full+reads", False}
         "sampled": delays counted for every update, iterates recorded now and then. "full":
-        besides, one entry an update in ``Result.log``. False: no clock, hence no measured T
+        besides, one entry an update in ``Result.log``, in memory or, if there are many, in a
+        file (beside the checkpoint, if there is one). "full+reads": also all that was read, for
+        small n. False: no clock, hence no measured T
         and no certificate of one, at the highest speed.
     n_records : int
         Iterates recorded in the trace, at least 1; each costs a full gradient, which is not
@@ -133,6 +138,7 @@ def minimize(
     plan = make_plan(
         obj,
         x0,
+        methods=METHODS,
         method=method,
         steplength=steplength,
         batch_size=batch_size,
@@ -144,11 +150,20 @@ def minimize(
         progress=progress,
         rng=rng,
     )
-    choice("update", update, ("atomic",))
+    choice("update", update, ("atomic", "lossy"))
+    if update == "lossy" and method not in ("asysg-incon", "hogwild"):
+        raise InvalidArgument(
+            f"update must be 'atomic' for method {method!r}, got 'lossy'. Only lock-free methods "
+            "can lose updates."
+        )
     choice("record", record, tuple(RECORDING))
+    if record == "full+reads" and checkpoint is not None:
+        raise InvalidArgument(
+            "record must not be 'full+reads' with a checkpoint, got both. Reads are for short runs."
+        )
     p = threads(n_threads, method)
     if max_delay is not None:
-        max_delay = integer("max_delay", max_delay, 0)
+        max_delay = integer("max_delay", max_delay, least=0)
     if record is False and (max_delay is not None or (plan.wanted is not None and p > 1)):
         raise InvalidArgument(
             "record must be 'sampled' or 'full' with max_delay or a steplength by name, got "
@@ -180,12 +195,13 @@ def threads_engine(plan: Plan, p: int, x: Any, clock: int = 0) -> Threads:
     return Threads(
         plan.objective._capsule,
         x,
-        whole=plan.algorithm == "con",
+        method=plan.method,
         M=plan.M,
         p=p,
         key=plan.key,
         max_delay=-1 if plan.max_delay is None else plan.max_delay,
-        recording=RECORDING[plan.record],
+        recording=plan.record,
+        lossy=plan.update == "lossy",
         clock=clock,
     )
 
@@ -198,7 +214,8 @@ def expected_delay(plan: Plan, p: int) -> int:
         return 0
     # At steplength 0 the pilot reads, computes and writes as the run will, and x stays.
     pilot = threads_engine(replace(plan, record="sampled"), p, plan.x0)
-    if not pilot.advance(min(plan.K, PILOT), np.zeros(1)):
+    pilot.advance(min(plan.K, PILOT), np.zeros(1))
+    if pilot.trouble is not None:
         raise InvalidArgument("obj must be computable at x0, got a failure in the pilot.")
     return int(pilot.max_delay)
 
@@ -217,7 +234,7 @@ def threads(n_threads: int | None, method: str) -> int:
         import joblib
 
         return min(limit, int(joblib.cpu_count()))
-    p = integer("n_threads", n_threads, 1)
+    p = integer("n_threads", n_threads, least=1)
     if p > 1 and not openmp_version():
         raise InvalidArgument(
             f"n_threads must be 1 in a build without OpenMP, got {p}. Build again with "
@@ -235,21 +252,13 @@ def evidence(method: str, p: int) -> tuple[Hypothesis, ...]:
     """Say what real threads guarantee and what they cannot."""
     found = [
         Hypothesis(
-            "no update is lost",
-            True,
-            None,
-            {},
-            "by construction",
-            "atomic adds" if method == "asysg-incon" else "one writer at a time",
-        ),
-        Hypothesis(
             "samples unbiased",
             True,
             None,
             {},
             "by construction",
             "drawn by counter, uniformly, before anything is computed",
-        ),
+        )
     ]
     if method == "asysg-incon":
         found.append(Hypothesis("coordinates uniform", True, None, {}, "by construction"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,8 +19,6 @@ from .theory import Hypothesis, Prescription, ProblemConstants
 
 if TYPE_CHECKING:
     from ._checkpoint import Checkpoint
-
-METHODS = ("sgd", "asysg-con", "asysg-incon")
 
 
 @dataclass(frozen=True)
@@ -88,13 +86,14 @@ class State:
     max_delay: int = 0
     sum_delay: int = 0
     recomputed: int = 0
-    logs: list[NDArray[Any]] = field(default_factory=list)
+    overwrites: int = 0
 
 
 def make_plan(
     obj: Objective,
     x0: ArrayLike,
     *,
+    methods: tuple[str, ...],
     method: str,
     steplength: Steplength | str,
     batch_size: int | None,
@@ -111,9 +110,9 @@ def make_plan(
         raise InvalidArgument(
             f"obj must be an Objective, got {type(obj).__name__}. See asysg.objectives."
         )
-    choice("method", method, METHODS)
+    choice("method", method, methods)
     choice("form", form, theory.FORMS)
-    start = vector("x0", x0, obj.n)
+    start = vector("x0", x0, obj.n).copy()
     prescribed_T = None
     wanted = steplength if isinstance(steplength, str) else None
     if wanted is not None:
@@ -121,7 +120,7 @@ def make_plan(
             "steplength",
             wanted,
             ("prescribed", "optimal"),
-            "Or give a number, a Prescription, an array, or a function of k.",
+            remedy="Or give a number, a Prescription, an array, or a function of k.",
         )
     if isinstance(steplength, Prescription):
         batch_size, n_updates = of_prescription(steplength, method, batch_size, n_updates)
@@ -140,11 +139,11 @@ def make_plan(
         method=method,
         steps=Steps(0.0) if isinstance(steplength, str) else as_steps(steplength),
         wanted=wanted,
-        M=integer("batch_size", 1 if batch_size is None else batch_size, 1),
-        K=integer("n_updates", n_updates, 1),
+        M=integer("batch_size", 1 if batch_size is None else batch_size, least=1),
+        K=integer("n_updates", n_updates, least=1),
         key=key_from(rng),
         form=form,
-        n_records=integer("n_records", n_records, 1),
+        n_records=integer("n_records", n_records, least=1),
         constants=constants,
         prescribed_T=prescribed_T,
         callback=callback,

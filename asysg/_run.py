@@ -7,24 +7,30 @@ checks, callbacks, checkpoints and Ctrl-C need no care for concurrency.
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from contextlib import nullcontext
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from . import theory
 from ._draws import Key, words
+from ._evidence import certify
 from ._plan import Intermediate, Plan, State
-from .errors import InvalidArgument
+from ._recorder import Recorder
 from .result import STATUS, Result, Staleness, Trace
-from .theory import Certificate, Hypothesis
 
 #: A block of updates should take about this long: the longest wait for Ctrl-C, and the check
 #: interval for divergence.
 BLOCK_SECONDS = 0.02
+#: Doubles of recorded reads that one block may make.
+READS_IN_BLOCK = 2**22
 #: The words that choose the recorded iterates lie beyond every minibatch.
 RECORD_SLOT = 2**62
 
@@ -45,10 +51,18 @@ class Engine(Protocol):
     @property
     def recomputed(self) -> int: ...
     @property
+    def overwrites(self) -> int: ...
+    @property
+    def log_dtype(self) -> np.dtype[Any]: ...
+    @property
     def log(self) -> NDArray[Any] | None: ...
+    @property
+    def reads(self) -> NDArray[np.float64] | None: ...
+    @property
+    def trouble(self) -> tuple[str, int, int] | None: ...
 
-    def advance(self, until: int, gamma: NDArray[np.float64]) -> bool:
-        """Do updates ``clock .. until - 1``; False if the objective failed."""
+    def advance(self, until: int, gamma: NDArray[np.float64]) -> object:
+        """Do updates ``clock .. until - 1``, or as many as go well."""
 
 
 def recorded(key: Key, K: int, n_records: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -65,57 +79,148 @@ def run(plan: Plan, engine: Engine, state: State, workers: Callable[[], int]) ->
     weight_of = dict(zip(chosen.tolist(), weights.tolist(), strict=True))
     stops = sorted({0, plan.K, *weight_of})
     done_rows = {row[0] for row in state.rows}
-    status, block, finite = "completed", 256, engine.x.copy()
-    bar = tqdm(
-        total=plan.K,
-        initial=engine.clock,
-        unit="update",
-        unit_scale=True,
-        disable=not plan.progress,
+    record = flight_recorder(plan, engine, state)
+    reads: list[NDArray[np.float64]] = []
+    status, block, kept, kept_at = "completed", 256, engine.x.copy(), engine.clock
+    # Only when asked for: tqdm keeps a thread, which users who fork would not thank us for.
+    bar = (
+        tqdm(total=plan.K, initial=engine.clock, unit="update", unit_scale=True)
+        if plan.progress
+        else None
     )
-    try:
-        for stop in stops:
-            while engine.clock < stop and status == "completed":
-                begin, until = engine.clock, min(stop, engine.clock + block)
-                gamma = plan.steps.block(begin, until)
-                clock = time.perf_counter()
-                ok = engine.advance(until, gamma)
-                elapsed = time.perf_counter() - clock
-                state.seconds += elapsed
-                if engine.log is not None:
-                    state.logs.append(engine.log[: engine.clock - begin])
-                bar.update(engine.clock - begin)
-                if not np.isfinite(engine.x).all():
-                    status = "diverged"
-                elif not ok:
-                    status = "failed"
-                else:
-                    finite[:] = engine.x
-                if until - begin == block and elapsed < BLOCK_SECONDS / 2:
-                    block *= 2
-                elif elapsed > 2 * BLOCK_SECONDS:
-                    block = max(1, block // 2)
-            if status != "completed":
-                break
-            if stop not in done_rows:
-                row = look(plan, engine.x, stop, state.seconds, weight_of.get(stop, 0.0))
-                state.rows.append(row)
-                bar.set_postfix(f=f"{row[2]:.4g}", refresh=False)
-                if plan.callback is not None:
-                    plan.callback(
-                        Intermediate(engine.x.copy(), row[2], row[3], stop, state.seconds)
-                    )
-            if plan.checkpoint is not None:
-                plan.checkpoint.write(plan, merged(state, engine), finite, last=stop == plan.K)
-    except StopIteration:
-        status = "stopped" if engine.clock < plan.K else "completed"
-    except KeyboardInterrupt:
-        status = "interrupted"
-    finally:
-        bar.close()
-    if status == "interrupted" and plan.checkpoint is not None:
-        plan.checkpoint.write(plan, merged(state, engine), finite, last=True)
-    return finish(plan, merged(state, engine), status, finite, workers())
+    with bar or nullcontext(), Interrupts() as interrupts:
+        try:
+            for stop in stops:
+                while engine.clock < stop:
+                    begin, until = engine.clock, min(stop, engine.clock + block)
+                    gamma = plan.steps.block(begin, until)
+                    clock = time.perf_counter()
+                    engine.advance(until, gamma)
+                    elapsed = time.perf_counter() - clock
+                    state.seconds += elapsed
+                    if bar is not None:
+                        bar.update(engine.clock - begin)
+                    if record is not None and engine.log is not None:
+                        record.append(engine.log[: engine.clock - begin])
+                    if engine.reads is not None:
+                        reads.append(engine.reads[: engine.clock - begin])
+                    if np.isfinite(engine.x).all():
+                        kept[:], kept_at = engine.x, engine.clock
+                    else:
+                        status = "diverged"
+                    if engine.trouble is not None:
+                        status = engine.trouble[0]
+                    elif interrupts.asked and until < plan.K:
+                        status = "interrupted"
+                    if status != "completed":
+                        break
+                    block = next_block(plan, block, until - begin, elapsed)
+                if status != "completed":
+                    break
+                if stop not in done_rows:
+                    row = look(plan, engine.x, stop, state.seconds, weight_of.get(stop, 0.0))
+                    state.rows.append(row)
+                    if bar is not None:
+                        bar.set_postfix(f=f"{row[2]:.4g}", refresh=False)
+                    if plan.callback is not None:
+                        plan.callback(
+                            Intermediate(engine.x.copy(), row[2], row[3], stop, state.seconds)
+                        )
+                if plan.checkpoint is not None:
+                    plan.checkpoint.write(plan, merged(state, engine), kept, record)
+        except StopIteration:
+            status = "stopped" if engine.clock < plan.K else "completed"
+        except KeyboardInterrupt:  # from the callback, or a second Ctrl-C
+            status = "interrupted"
+    state = merged(state, engine)
+    if plan.checkpoint is not None and status in ("completed", "interrupted", "stopped"):
+        plan.checkpoint.write(plan, state, kept, record, now=True)
+    return finish(
+        plan,
+        state,
+        Ending(status, kept, kept_at, engine.trouble),
+        workers(),
+        record and record.entries(),
+        np.concatenate(reads) if reads else None,
+    )
+
+
+def flight_recorder(plan: Plan, engine: Engine, state: State) -> Recorder | None:
+    """Open the flight record, beside the checkpoint where there is one."""
+    if plan.record not in ("full", "full+reads"):
+        return None
+    path = None if plan.checkpoint is None else plan.checkpoint.log_path
+    return Recorder(engine.log_dtype, path, keep=state.clock)
+
+
+def next_block(plan: Plan, block: int, done: int, elapsed: float) -> int:
+    """Choose how many updates to do at once, from the time the last block took."""
+    if done == block and elapsed < BLOCK_SECONDS / 2:
+        block *= 2
+    elif elapsed > 2 * BLOCK_SECONDS:
+        block //= 2
+    if plan.record == "full+reads":
+        block = min(block, READS_IN_BLOCK // (plan.M * plan.objective.n))
+    return max(1, block)
+
+
+class Interrupts:
+    """Turn the first Ctrl-C into a wish that the loop grants between two blocks.
+
+    Raised in the midst of the loop's book-keeping, KeyboardInterrupt would leave x and the
+    counts of different moments. A second Ctrl-C is raised as usual. A handler of the user's own,
+    and threads other than the main one, are left alone.
+    """
+
+    asked = False
+
+    def __enter__(self) -> Self:
+        self._mine = (
+            threading.current_thread() is threading.main_thread()
+            and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        )
+        if self._mine:
+            signal.signal(signal.SIGINT, self._ask)
+        return self
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        if self.asked:
+            signal.default_int_handler(number, frame)
+        self.asked = True
+
+    def __exit__(self, *_: object) -> None:
+        if self._mine:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a run ended: its status, the last finite x, when that was, and what went wrong."""
+
+    status: str
+    x: NDArray[np.float64]
+    x_at: int
+    trouble: tuple[str, int, int] | None
+
+    def message(self, plan: Plan, clock: int) -> str:
+        """Say it in a sentence or two."""
+        said = STATUS[self.status]
+        if self.status == "failed" and self.trouble is not None:
+            _, worker, k = self.trouble
+            return f"{said} It was computed by worker {worker} for update k = {k + 1} or later."
+        if self.status == "diverged":
+            if self.trouble is not None:
+                _, worker, k = self.trouble
+                where = f"Worker {worker} noticed it at update k = {k + 1}"
+            else:
+                k = clock - 1
+                where = f"It was noticed after update k = {clock}"
+            gamma = plan.steps.at(min(k + 1, plan.K))
+            return (
+                f"{said} {where}, at steplength {gamma:.6g}; x is from after k = {self.x_at}. "
+                "Try a smaller steplength."
+            )
+        return said
 
 
 def look(
@@ -123,7 +228,10 @@ def look(
 ) -> tuple[int, float, float, float, float]:
     """Evaluate f and its exact gradient at an iterate."""
     gradient = plan.objective.gradient(x)
-    return clock, seconds, float(plan.objective.value(x)), float(gradient @ gradient), weight
+    # A run that explodes has squares beyond the largest float before x has: inf says so.
+    with np.errstate(over="ignore"):
+        square = float(gradient @ gradient)
+    return clock, seconds, float(plan.objective.value(x)), square, weight
 
 
 def merged(state: State, engine: Engine) -> State:
@@ -136,11 +244,18 @@ def merged(state: State, engine: Engine) -> State:
         max_delay=max(state.max_delay, engine.max_delay),
         sum_delay=state.sum_delay + engine.sum_delay,
         recomputed=state.recomputed + engine.recomputed,
-        logs=state.logs,
+        overwrites=state.overwrites + engine.overwrites,
     )
 
 
-def finish(plan: Plan, state: State, status: str, x: NDArray[np.float64], n_workers: int) -> Result:
+def finish(
+    plan: Plan,
+    state: State,
+    ending: Ending,
+    n_workers: int,
+    log: NDArray[Any] | None,
+    reads: NDArray[np.float64] | None,
+) -> Result:
     """Gather the result of a run and certify it."""
     counted = int(state.histogram.sum())
     staleness = Staleness(
@@ -152,22 +267,13 @@ def finish(plan: Plan, state: State, status: str, x: NDArray[np.float64], n_work
     rows = np.array(state.rows, dtype=np.float64).reshape(-1, 5)
     seconds = np.full(len(rows), np.nan) if plan.simulated else rows[:, 1]
     trace = Trace(rows[:, 0].astype(np.int64) + 1, seconds, rows[:, 2], rows[:, 3], rows[:, 4])
-    message = STATUS[status]
-    if status in ("diverged", "failed"):
-        k = min(state.clock + 1, plan.K)
-        message += (
-            f" Noticed at k = {state.clock} of {plan.K}, method {plan.method}, "
-            f"steplength {plan.steps.at(k):.6g}; try a smaller steplength."
-            if status == "diverged"
-            else f" It happened near k = {k} of {plan.K}."
-        )
     return Result(
-        x=x,
-        fun=float(plan.objective.value(x)),
+        x=ending.x,
+        fun=float(plan.objective.value(ending.x)),
         nit=state.clock,
-        success=status == "completed",
-        status=status,
-        message=message,
+        success=ending.status == "completed",
+        status=ending.status,
+        message=ending.message(plan, state.clock),
         method=plan.method,
         steplength=plan.steps.gamma,
         batch_size=plan.M,
@@ -176,100 +282,16 @@ def finish(plan: Plan, state: State, status: str, x: NDArray[np.float64], n_work
         update=plan.update,
         record=plan.record,
         n_threads_used=n_workers,
-        n_lost=0,
+        n_lost=state.overwrites,
         n_recomputed=state.recomputed,
         n_gradients=(state.clock + state.recomputed) * plan.M,
         time=state.seconds,
         key=plan.key,
         staleness=staleness,
         trace=trace,
-        certificate=certify(plan, staleness, trace, status, state.clock),
+        certificate=certify(plan, staleness, trace, ending.status, state),
         simulated=plan.simulated,
-        log=np.concatenate(state.logs) if state.logs else None,
+        log=log,
+        reads=reads,
+        _plan=plan,
     )
-
-
-def certify(plan: Plan, staleness: Staleness, trace: Trace, status: str, nit: int) -> Certificate:
-    """Say which hypotheses of the theorem this run satisfied, and what follows."""
-    T = staleness.max
-    evidence = [
-        Hypothesis(
-            "delays bounded by T",
-            T is not None,
-            None if T is None else 0.0,
-            {} if T is None else {"max_delay": float(T), "T": float(T)},
-            "measured" if plan.max_delay is None else "enforced",
-            delay_note(T, plan.prescribed_T),
-        ),
-        Hypothesis(
-            "all updates done",
-            status == "completed",
-            None,
-            {"done": float(nit), "K": float(plan.K)},
-            "measured",
-            "" if status == "completed" else STATUS[status],
-        ),
-        *plan.evidence,
-    ]
-    gamma: Any = plan.steps.gamma
-    K, form = max(1, nit), plan.form
-    if gamma is None and plan.algorithm == "con":
-        # Theorem 1 is the one statement for steps that vary.
-        gamma, form = plan.steps.block(0, K), "paper"
-    elif gamma is None:
-        gamma = plan.steps.at(1)
-        evidence.append(
-            Hypothesis(
-                "constant steplength",
-                False,
-                None,
-                {},
-                "by construction",
-                "no theorem for schedules of AsySG-incon is available",
-            )
-        )
-    if form in ("constant_delay", "uniform"):
-        evidence.append(
-            Hypothesis(
-                "every delay equals T",
-                T == 0 or plan.constant_delay,
-                None,
-                {},
-                "by construction" if plan.simulated else "measured",
-            )
-        )
-    constants = plan.constants
-    if constants is None:
-        try:
-            constants = plan.objective.constants(plan.x0, T=T or 0)
-        except InvalidArgument as error:
-            evidence.append(Hypothesis("constants known", False, None, {}, "proven", str(error)))
-    # A run that diverged has no finite ergodic norm; one stopped before its first recorded
-    # iterate has none at all.
-    measured = float("inf") if status == "diverged" else trace.ergodic
-    if form == "uniform" and status == "completed":
-        # Theorem U bounds the sum over the iterates that were read, k <= K - T.
-        read = trace.k <= K - (T or 0)
-        measured = float(trace.weight[read] @ trace.grad_norm_sq[read])
-    return theory.certify(
-        constants,
-        algorithm=plan.algorithm,
-        gamma=gamma,
-        K=K,
-        M=plan.M,
-        T=T or 0,
-        form=form,
-        measured=None if np.isnan(measured) else measured,
-        evidence=tuple(evidence),
-    )
-
-
-def delay_note(T: int | None, prescribed: int | None) -> str:
-    """Compare the delay that occurred with the one the steplength was prescribed for."""
-    if T is None:
-        return "the run recorded no delays (record=False)"
-    if prescribed is None:
-        return ""
-    if T > prescribed:
-        return f"larger than T = {prescribed}, for which the steplength was prescribed"
-    return f"the steplength was prescribed for T = {prescribed}"

@@ -17,6 +17,8 @@ from .theory import Certificate
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from ._plan import Plan
+
 __all__ = ["Result", "Staleness", "Trace"]
 
 #: What each status says; ``success`` is true for "completed" alone.
@@ -61,7 +63,10 @@ class Trace:
     def ergodic(self) -> float:
         """Estimate of the ergodic gradient norm (1/K) sum_k ||grad f(x_k)||^2 of this run."""
         total = self.weight.sum()
-        return float(self.weight @ self.grad_norm_sq / total) if total > 0 else float("nan")
+        # Not a dot product: its last bit may depend on where in memory the arrays lie, and a
+        # result read back from its file must find the very number that was certified.
+        mean = (self.weight * self.grad_norm_sq).sum() / total if total > 0 else np.nan
+        return float(mean)
 
 
 @dataclass(frozen=True)
@@ -121,7 +126,8 @@ class Result:
     n_threads_used : int
         Workers that really ran in parallel; 1 for a simulated run.
     n_lost : int
-        Updates lost by racing writes; 0 by construction unless ``update="lossy"``.
+        Writes that overwrote another worker's update, 0 by construction unless
+        ``update="lossy"``. Each lost one update or more; `asysg.simulate.replay` counts them.
     n_recomputed : int
         Gradients that came too late for `max_delay` and were computed again.
     n_gradients : int
@@ -137,7 +143,10 @@ class Result:
         True for virtual workers.
     log : structured ndarray or None
         With ``record="full"``, one entry an update, in the order of their numbers: worker,
-        start, draw, coordinate (-1 for the whole vector), increment.
+        start, draw, coordinate (-1 for more than one), increment, the value it was added to
+        and the value it replaced.
+    reads : ndarray of shape (nit, M, n) or None
+        With ``record="full+reads"``, what each sample read, nan where it did not look.
     """
 
     x: NDArray[np.float64]
@@ -164,6 +173,8 @@ class Result:
     certificate: Certificate
     simulated: bool = False
     log: NDArray[Any] | None = field(default=None, repr=False)
+    reads: NDArray[np.float64] | None = field(default=None, repr=False)
+    _plan: Plan | None = field(default=None, repr=False, compare=False)
 
     def __repr__(self) -> str:
         gamma = "schedule" if self.steplength is None else f"{self.steplength:.6g}"
@@ -185,11 +196,11 @@ class Result:
         return "\n".join(f"{name:>{width}}: {value}" for name, value in lines.items())
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the result in JSON's types; `log` is left out (it is an array: save it as one)."""
+        """Return the result in JSON's types, without the arrays `log` and `reads`."""
         out: dict[str, Any] = {"format": "asysg.result.v1"}
         for item in fields(self):
             value = getattr(self, item.name)
-            if item.name == "log":
+            if item.name in ("log", "reads", "_plan"):
                 continue
             if item.name == "certificate":
                 value = value.to_dict()

@@ -2,6 +2,10 @@
 
 import os
 
+# Before any OpenMP runtime is loaded: idle threads sleep instead of spinning against the tests
+# of other processes on the same cores.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 from hypothesis import HealthCheck, settings
 
 common = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}

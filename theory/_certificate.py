@@ -41,8 +41,8 @@ class Certificate:
         "con" or "incon".
     form : str
         The theorem: "paper", "plus", "constant_delay", "sharp", "uniform" or "robust".
-    constants : ProblemConstants
-        What the bound was computed from.
+    constants : ProblemConstants or None
+        What the bound was computed from; None where nothing is known, and nothing claimed.
     gamma : float or tuple of float
         The steplength, or the K steplengths of a schedule.
     K, M, T : int
@@ -74,7 +74,7 @@ class Certificate:
 
     algorithm: str
     form: str
-    constants: ProblemConstants
+    constants: ProblemConstants | None
     gamma: float | tuple[float, ...]
     K: int
     M: int
@@ -124,22 +124,19 @@ class Certificate:
         c = self.constants
         incon = self.algorithm == "incon"
         step = f"{self.gamma:.6g}" if isinstance(self.gamma, float) else "a schedule"
-        known = "ESTIMATED from samples" if c.estimated else "proven bounds"
         lines = [
             f"AsySG-{self.algorithm}, {NAMES[self.form]}: K = {self.K} updates, M = {self.M} per "
             f"update, delays up to T = {self.T}, steplength {step}.",
-            f"Constants ({known}): gap {c.gap:.6g}, sigma {c.sigma:.6g}, L {c.L:.6g}"
-            + (f", L_max {c.L_max:.6g}, L_T {c.L_T:.6g}, n {c.n}" if incon else "")
-            + ".",
+            "Constants: none." if c is None else _say_constants(c, incon),
             "Hypotheses:",
             *(f"  {h.explain()}" for h in self.hypotheses),
             "Bounds on the ergodic gradient norm (inf: steplength condition fails):",
             "  " + ", ".join(f"{k} {v:.6g}" for k, v in self.bounds.items()),
             self._conclusion(),
         ]
-        if self.form != "robust" and not isinstance(self.gamma, tuple):
+        if c is not None and self.form != "robust" and not isinstance(self.gamma, tuple):
             lines.append(self._robust_sentence())
-        if c.estimated:
+        if c is not None and c.estimated:
             lines.append("The constants are estimates: so is everything that follows from them.")
         if self.note:
             lines.append(self.note)
@@ -147,9 +144,15 @@ class Certificate:
 
     def _conclusion(self) -> str:
         failed = [h.name for h in self.hypotheses if not h.holds]
-        if failed:
+        if failed == ["K >= K_min"] and math.isfinite(self.bound):
             return (
-                f"No claim: {'; '.join(failed)} does not hold, so the theorem says nothing "
+                "No claim: K is below what the corollary demands, so its rate is not reached; the "
+                f"theorem alone, which demands no K, gives {self.bound:.6g}."
+            )
+        if failed:
+            verb = "does" if len(failed) == 1 else "do"
+            return (
+                f"No claim: {'; '.join(failed)} {verb} not hold, so the theorem says nothing "
                 "about this run."
             )
         assumed = [h.name for h in self.hypotheses if h.evidence == "assumed"]
@@ -199,7 +202,7 @@ class Certificate:
             "schema": SCHEMA,
             "algorithm": self.algorithm,
             "form": self.form,
-            "constants": self.constants.to_dict(),
+            "constants": None if self.constants is None else self.constants.to_dict(),
             "gamma": steps,
             "K": self.K,
             "M": self.M,
@@ -236,7 +239,9 @@ class Certificate:
             return cls(
                 algorithm=choice("algorithm", d["algorithm"], ALGORITHMS),
                 form=choice("form", d["form"], FORMS),
-                constants=ProblemConstants.from_dict(d["constants"]),
+                constants=(
+                    None if d["constants"] is None else ProblemConstants.from_dict(d["constants"])
+                ),
                 gamma=tuple(decode(g) for g in steps) if many else decode(steps),
                 K=whole("K", d["K"], low=1),
                 M=whole("M", d["M"], low=1),
@@ -350,6 +355,12 @@ class Certificate:
             if not agree:
                 return name, stored, now[name]
         return None
+
+
+def _say_constants(c: ProblemConstants, incon: bool) -> str:
+    known = "ESTIMATED from samples" if c.estimated else "proven bounds"
+    more = f", L_max {c.L_max:.6g}, L_T {c.L_T:.6g}, n {c.n}" if incon else ""
+    return f"Constants ({known}): gap {c.gap:.6g}, sigma {c.sigma:.6g}, L {c.L:.6g}{more}."
 
 
 def _difference(stored: Hypothesis, fresh: Hypothesis) -> str | None:

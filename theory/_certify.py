@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def certify(
-    c: ProblemConstants,
+    c: ProblemConstants | None,
     *,
     algorithm: str,
     gamma: Steps,
@@ -37,8 +37,9 @@ def certify(
 
     Parameters
     ----------
-    c : ProblemConstants
-        Constants of the problem.
+    c : ProblemConstants or None
+        Constants of the problem. With None nothing is claimed; a hypothesis "problem constants"
+        in `evidence` may say in its note why there are none.
     algorithm : str
         "con" or "incon".
     gamma : float or array_like of shape (K,)
@@ -85,22 +86,26 @@ def certify(
     """
     choice("algorithm", algorithm, ALGORITHMS)
     choice("form", form, FORMS)
-    f = _theorems.frame(algorithm, c, M, T)
+    M, T = whole("M", M, low=1), whole("T", T, low=0)
+    if c is not None:
+        _theorems.frame(algorithm, c, M, T)  # refuses what is none
     K = whole("K", K, low=1)
     step: float | tuple[float, ...]
     if _theorems.is_schedule(gamma):
         step = tuple(_theorems.schedule(algorithm, form, gamma, K).tolist())
     else:
         step = number("gamma", gamma)
-    args = (c, algorithm, form, step, K, f.M, f.T)
+    args = (c, algorithm, form, step, K, M, T)
+    given = {h.name: h for h in evidence}
     own = [_statements.condition_hypothesis(*args), _statements.constants_hypothesis(c)]
+    if c is None and "problem constants" in given:
+        own[-1] = _statements.constants_hypothesis(c, given.pop("problem constants").note)
     if corollary:
         own.append(_statements.updates_hypothesis(*args))
-    given = {h.name: h for h in evidence}
     for h in given.values():
         wrong = "name" if h.name in {o.name for o in own} else h.fault()
         if wrong is not None:
-            raise InvalidArgument(
+            raise InvalidArgument.of(
                 f"evidence ({h.name}).{wrong}",
                 "must agree with its other fields and not replace what is computed here",
                 getattr(h, wrong),
@@ -109,15 +114,15 @@ def certify(
     for name in _statements.needed(algorithm, form):
         if name not in taken:
             own.append(given.pop(name) if name in given else _statements.assumed(name))
-    bounds = _statements.all_bounds(c, algorithm, step, K, f.M, f.T)
+    bounds = _statements.all_bounds(c, algorithm, step, K, M, T)
     return Certificate(
         algorithm=algorithm,
         form=form,
         constants=c,
         gamma=step,
         K=K,
-        M=f.M,
-        T=f.T,
+        M=M,
+        T=T,
         hypotheses=(*own, *given.values()),
         bound=bounds[form],
         bounds=bounds,
@@ -133,7 +138,7 @@ def _measured(name: str, value: float | None) -> float | None:
     try:
         return number(name, value)
     except InvalidArgument as e:
-        raise InvalidArgument(
+        raise InvalidArgument.of(
             name, "must be a number at least 0", value, "Pass inf for a run that diverged."
         ) from e
 

@@ -26,13 +26,13 @@ def number(name: str, value: object, *, low: float = 0.0, strict: bool = False) 
     """Return a finite float that is at least (or above) `low`."""
     rule = f"must be a finite number {'above' if strict else 'at least'} {low:g}"
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
-        raise InvalidArgument(name, rule, value)
+        raise InvalidArgument.of(name, rule, value)
     try:
         x = float(value)
     except OverflowError:
         x = math.inf
     if not math.isfinite(x) or x < low or (strict and x == low):
-        raise InvalidArgument(name, rule, value)
+        raise InvalidArgument.of(name, rule, value)
     return x
 
 
@@ -40,12 +40,12 @@ def whole(name: str, value: object, *, low: int) -> int:
     """Return an int that is at least `low` and fits a float."""
     rule = f"must be an integer at least {low}"
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, Integral):
-        raise InvalidArgument(name, rule, value)
+        raise InvalidArgument.of(name, rule, value)
     i = int(value)
     if i < low:
-        raise InvalidArgument(name, rule, value)
+        raise InvalidArgument.of(name, rule, value)
     if i > sys.float_info.max:
-        raise InvalidArgument(name, "must be below 1.8e308", value)
+        raise InvalidArgument.of(name, "must be below 1.8e308", value)
     return i
 
 
@@ -53,7 +53,7 @@ def choice(name: str, value: object, allowed: Collection[str]) -> str:
     """Return `value` if it is one of the allowed words."""
     if not isinstance(value, str) or value not in allowed:
         words = ", ".join(repr(a) for a in allowed)
-        raise InvalidArgument(name, f"must be one of {words}", value)
+        raise InvalidArgument.of(name, f"must be one of {words}", value)
     return value
 
 
@@ -61,11 +61,11 @@ def vector(name: str, value: object, *, length: int | None = None) -> Array:
     """Return a one-dimensional array of finite floats at least 0."""
     x = _real_array(name, value)
     if x.ndim != 1 or x.size == 0:
-        raise InvalidArgument(name, "must be a one-dimensional array, not empty", value)
+        raise InvalidArgument.of(name, "must be a one-dimensional array, not empty", value)
     if not np.all(np.isfinite(x)) or np.any(x < 0):
-        raise InvalidArgument(name, "must hold finite numbers at least 0", value)
+        raise InvalidArgument.of(name, "must hold finite numbers at least 0", value)
     if length is not None and x.size != length:
-        raise InvalidArgument(name, f"must have {length} entries", x.size)
+        raise InvalidArgument.of(name, f"must have {length} entries", x.size)
     return x
 
 
@@ -75,7 +75,7 @@ def _real_array(name: str, value: object) -> Array:
     except ValueError:  # ragged nested sequences
         raw = np.asarray(None)
     if raw.dtype.kind not in "iuf":
-        raise InvalidArgument(name, "must be an array of real numbers", value)
+        raise InvalidArgument.of(name, "must be an array of real numbers", value)
     return raw.astype(np.float64)
 
 
@@ -84,7 +84,7 @@ def matrix(name: str, value: object, shape: tuple[int, ...]) -> Array:
     x = _real_array(name, value)
     fits = x.ndim == len(shape) and all(s in (-1, t) for s, t in zip(shape, x.shape, strict=True))
     if not fits:
-        raise InvalidArgument(name, f"must have shape {shape} (-1: any)", x.shape)
+        raise InvalidArgument.of(name, f"must have shape {shape} (-1: any)", x.shape)
     if not np.all(np.isfinite(x)):
-        raise InvalidArgument(name, "must hold finite numbers", value)
+        raise InvalidArgument.of(name, "must hold finite numbers", value)
     return x

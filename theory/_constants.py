@@ -86,12 +86,12 @@ class ProblemConstants:
             given = getattr(self, name)
             x = L if given is None else number(name, given)
             if x > L * (1 + _ORDER_TOLERANCE):
-                raise InvalidArgument(
+                raise InvalidArgument.of(
                     name, f"must be at most L = {L:g}", x, "L bounds it: pass min of the two."
                 )
             clean[name] = x
         if not isinstance(self.estimated, bool):
-            raise InvalidArgument("estimated", "must be True or False", self.estimated)
+            raise InvalidArgument.of("estimated", "must be True or False", self.estimated)
         for name, value in clean.items():
             object.__setattr__(self, name, value)
 
@@ -130,7 +130,7 @@ class ProblemConstants:
         known = set(cls.__dataclass_fields__)
         missing = {"gap", "sigma", "L"} - set(d)
         if set(d) - known or missing:
-            raise InvalidArgument(
+            raise InvalidArgument.of(
                 "d", f"must hold gap, sigma, L and nothing outside {sorted(known)}", sorted(d)
             )
         return cls(**d)

@@ -2,41 +2,37 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 
 class InvalidArgument(ValueError):
-    """An argument that no theorem can be applied to.
+    """An argument that cannot be; its message says what to do instead."""
 
-    Parameters
-    ----------
-    name : str
-        The argument, as the caller wrote it.
-    rule : str
-        What it has to be, a phrase that follows the name ("must be positive").
-    value : object
-        What was given.
-    remedy : str, optional
-        What to do instead, one sentence.
+    @classmethod
+    def of(cls, name: str, rule: str, value: object, remedy: str = "") -> Self:
+        """Make the error of an argument from the parts of its message.
 
-    Examples
-    --------
-    >>> from asysg.theory import InvalidArgument
-    >>> str(InvalidArgument("sigma", "must be at least 0", -1.0, "Pass a standard deviation."))
-    'sigma must be at least 0, got -1.0. Pass a standard deviation.'
-    """
+        Parameters
+        ----------
+        name : str
+            The argument, as the caller wrote it.
+        rule : str
+            What it has to be, a phrase that follows the name ("must be positive").
+        value : object
+            What was given.
+        remedy : str, optional
+            What to do instead, one sentence.
 
-    def __init__(self, name: str, rule: str = "", value: object = "", remedy: str = "") -> None:
-        if not rule:
-            super().__init__(name)
-            return
-        self.name, self.rule, self.value, self.remedy = name, rule, value, remedy
+        Examples
+        --------
+        >>> from asysg.theory import InvalidArgument
+        >>> InvalidArgument.of("sigma", "must be at least 0", -1.0, "Pass a standard deviation.")
+        InvalidArgument('sigma must be at least 0, got -1.0. Pass a standard deviation.')
+        """
         shown = repr(value)
         if len(shown) > 80:
             shown = shown[:77] + "..."
-        super().__init__(f"{name} {rule}, got {shown}." + (f" {remedy}" if remedy else ""))
-
-    def __reduce__(self) -> tuple[type[InvalidArgument], tuple[str, str, object, str]]:
-        # Exceptions pickle by their args; ours take four (a worker process sends them back).
-        return type(self), (self.name, self.rule, self.value, self.remedy)
+        return cls(f"{name} {rule}, got {shown}." + (f" {remedy}" if remedy else ""))
 
 
 class CertificateError(ValueError):

@@ -18,7 +18,7 @@ import sys
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from scipy.optimize import brentq, minimize_scalar
+from scipy.optimize import brentq
 
 from ._check import ROUNDING
 from ._constants import ProblemConstants
@@ -179,26 +179,38 @@ def _uniform_opt(f: Frame, top: float, g2: float, g3: float) -> float:
 
 
 def _sharp_opt(f: Frame, K: int, top: float) -> float:
+    # In units where gap = L = 1: gamma is 1/L there, sigma^2 is L gap.
+    c = f.c
+    sigma = c.sigma / math.sqrt(c.L) / math.sqrt(c.gap)
+    if sigma == math.inf:
+        return gamma_opt(f, "plus", K)
+    unit = ProblemConstants(1.0, sigma, 1.0, c.n, c.L_max / c.L, c.L_T / c.L)
+    f = Frame(f.algorithm, unit, f.M, f.T)
+    known = gamma_opt(f, "plus", K)
     # R0 <= 2 Phi (take B = R0/2), so wherever R0 exceeds twice a value of Phi that is known to be
     # reached there is no minimum: this leaves a bracket.
-    known = gamma_opt(f, "plus", K)
     reached = bound(f, "sharp", K, known)
-    low = f.p / K / f.M * f.c.gap / reached if reached > 0 else 0.0
-    if low == 0:
-        return known
-    high = top
-    if f.l * f.c.sigma > 0:
-        high = min(top, 2 * reached / f.l / f.c.sigma / f.c.sigma)
-    low, high = math.log(min(low, known)), math.log(max(high, known))
-    count = 64
-    grid = [low + (high - low) * i / count for i in range(count + 1)]
-    grid[-1] = high
+    if not 0 < reached < math.inf:
+        return min(known / c.L, top)
+    edge = high = min(gamma_max(f, "sharp"), LARGEST)
+    if f.l * sigma > 0:
+        high = min(edge, 2 * reached / f.l / sigma / sigma)
+    low = min(f.p / K / f.M / reached, known)
+    if low == 0:  # more updates than floats can tell apart
+        return min(known / c.L, top)
+    start, stop = math.log(low), math.log(max(high, known))
 
     def value(u: float) -> float:
-        return bound(f, "sharp", K, min(math.exp(u), top))
+        return bound(f, "sharp", K, min(math.exp(u), edge))
 
+    count = 64
+    grid = [start + (stop - start) * i / count for i in range(count + 1)]
     best = min(range(count + 1), key=lambda i: value(grid[i]))
-    around = (grid[max(best - 1, 0)], grid[min(best + 1, count)])
-    found = minimize_scalar(value, bounds=around, method="bounded", options={"xatol": 1e-10})
-    candidates = [min(math.exp(grid[best]), top), min(math.exp(float(found.x)), top), known]
-    return min(candidates, key=lambda g: bound(f, "sharp", K, g))
+    left, right = grid[max(best - 1, 0)], grid[min(best + 1, count)]
+    golden = (math.sqrt(5) - 1) / 2
+    while right - left > 1e-9:  # the minimum is flat: 1e-18 in the bound
+        a, b = right - golden * (right - left), left + golden * (right - left)
+        left, right = (left, b) if value(a) <= value(b) else (a, right)
+    found = [math.exp(u) for u in (left, right, grid[best])]
+    g = min([known, *found], key=lambda g: bound(f, "sharp", K, min(g, edge)))
+    return min(g / c.L, top)

@@ -122,7 +122,7 @@ class Hypothesis:
         try:
             evidence: Any = choice("evidence", d["evidence"], get_args(Evidence))
             if not isinstance(d["holds"], bool):
-                raise InvalidArgument("holds", "must be true or false", d["holds"])
+                raise InvalidArgument.of("holds", "must be true or false", d["holds"])
             return cls(
                 name=str(d["name"]),
                 holds=d["holds"],
@@ -149,5 +149,5 @@ def encode(x: float) -> float | str:
 def decode(x: float | str) -> float:
     """Undo `encode`."""
     if isinstance(x, bool) or not isinstance(x, (int, float, str)):
-        raise InvalidArgument("a stored number", "must be a number", x)
+        raise InvalidArgument.of("a stored number", "must be a number", x)
     return float(x)

@@ -48,8 +48,10 @@ def leading_sums(x: Array, T: int) -> Array:
 
 def condition(c: ProblemConstants, gamma: Array, M: int, T: int) -> float:
     """Largest left-hand side of Theorem 1's condition over all k."""
-    a = c.L * M * gamma
-    return float(np.max(a + 2 * T * a * leading_sums(a, T)))
+    with np.errstate(over="ignore", invalid="ignore"):
+        a = c.L * M * gamma
+        lhs = float(np.max(a + 2 * T * a * leading_sums(a, T)))
+    return math.inf if math.isnan(lhs) else lhs  # NaN comes from inf times 0
 
 
 def holds(lhs: float, T: int) -> bool:

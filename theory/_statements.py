@@ -50,14 +50,19 @@ def _quality(c: ProblemConstants) -> Evidence:
     return "estimated" if c.estimated else "proven"
 
 
-def constants_hypothesis(c: ProblemConstants) -> Hypothesis:
-    """Return the hypothesis that the constants bound what they are named for."""
+def constants_hypothesis(c: ProblemConstants | None, why: str = "none is known") -> Hypothesis:
+    """Return the hypothesis that the constants bound what they are named for.
+
+    Without constants it fails, and `why` says why there are none.
+    """
+    if c is None:
+        return Hypothesis("problem constants", False, None, {}, "assumed", why)
     numbers = {k: float(v) for k, v in c.to_dict().items() if k != "estimated"}
     return Hypothesis("problem constants", True, None, numbers, _quality(c))
 
 
 def condition_hypothesis(
-    c: ProblemConstants,
+    c: ProblemConstants | None,
     algorithm: str,
     form: str,
     gamma: _theorems.Steps,
@@ -66,6 +71,9 @@ def condition_hypothesis(
     T: int,
 ) -> Hypothesis:
     """Return the theorem's steplength condition with its numbers."""
+    if c is None:
+        note = "cannot be checked without the constants"
+        return Hypothesis("steplength condition", False, None, {}, "assumed", note)
     f = Frame(algorithm, c, M, T)
     lhs = _theorems.condition(f, form, gamma, K)
     numbers = {"lhs": lhs}
@@ -82,7 +90,7 @@ def _gamma_max(f: Frame, form: str) -> float:
 
 
 def updates_hypothesis(
-    c: ProblemConstants,
+    c: ProblemConstants | None,
     algorithm: str,
     form: str,
     gamma: _theorems.Steps,
@@ -91,6 +99,9 @@ def updates_hypothesis(
     T: int,
 ) -> Hypothesis:
     """Return the corollary's demand on K with its numbers."""
+    if c is None:
+        note = "cannot be checked without the constants"
+        return Hypothesis("K >= K_min", False, None, {}, "assumed", note)
     f = Frame(algorithm, c, M, T)
     least = _corollaries.K_min(f, form)
     try:
@@ -104,9 +115,11 @@ def updates_hypothesis(
 
 
 def all_bounds(
-    c: ProblemConstants, algorithm: str, gamma: _theorems.Steps, K: int, M: int, T: int
+    c: ProblemConstants | None, algorithm: str, gamma: _theorems.Steps, K: int, M: int, T: int
 ) -> dict[str, float]:
-    """Return the bound of every form; a schedule has Theorem 1 only."""
+    """Return the bound of every form; a schedule has Theorem 1 only, and no constants none."""
+    if c is None:
+        return dict.fromkeys(FORMS, math.inf)
     many = _theorems.is_schedule(gamma)
     return {
         form: math.inf

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def frame(algorithm: str, c: ProblemConstants, M: int, T: int) -> Frame:
     """Check what every theorem needs."""
     if not isinstance(c, ProblemConstants):
-        raise InvalidArgument("c", "must be a ProblemConstants", c)
+        raise InvalidArgument.of("c", "must be a ProblemConstants", c)
     return Frame(algorithm, c, whole("M", M, low=1), whole("T", T, low=0))
 
 
@@ -36,7 +36,7 @@ def schedule(
 ) -> npt.NDArray[np.float64]:
     """Check an array of steplengths."""
     if algorithm != "con" or form != "paper":
-        raise InvalidArgument(
+        raise InvalidArgument.of(
             "gamma",
             f'must be one number for {algorithm}, form "{form}"',
             gamma,
@@ -101,7 +101,7 @@ def K_min(algorithm: str, c: ProblemConstants, M: int, T: int, form: str) -> int
     f = frame(algorithm, c, M, T)
     found = _corollaries.K_min(f, choice("form", form, FORMS))
     if found is None:
-        raise InvalidArgument(
+        raise InvalidArgument.of(
             "c",
             "must have noise (and curvature) for a corollary to hold at some K",
             c,

@@ -372,7 +372,7 @@ def rate(c: ProblemConstants, *, K: int, M: int, form: str = "paper") -> float:
     --------
     >>> from asysg import theory
     >>> c = theory.ProblemConstants(gap=2.0, sigma=1.0, L=0.5)
-    >>> theory.con.rate(c, K=100, M=1)
+    >>> round(theory.con.rate(c, K=100, M=1), 4)
     0.4
     """
     return _theorems.rate(_ALGORITHM, c, K, M, form)

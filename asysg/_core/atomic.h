@@ -22,6 +22,37 @@ typedef struct asysg_cell {
     char padding[120];
 } asysg_cell;
 
+/* A build with -DASYSG_STRESS gives the core away at random wherever the protocol could be
+ * interleaved, so that rare schedules become common. Nothing otherwise. */
+#ifdef ASYSG_STRESS
+#include <time.h>
+static inline void asysg_stress(void)
+{
+    static __thread uint64_t state;
+    if (!state)
+        state = (uint64_t)(uintptr_t)&state ^ (uint64_t)clock();
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    if (state % 4 == 0)
+        sched_yield();
+}
+#else
+static inline void asysg_stress(void) {}
+#endif
+
+/* ThreadSanitizer does not see inside the OpenMP runtime; this tells it that a parallel region
+ * orders its threads after what came before it and before what comes after. */
+#ifdef __SANITIZE_THREAD__
+void __tsan_acquire(void *);
+void __tsan_release(void *);
+#define asysg_region_release(address) __tsan_release((void *)(address))
+#define asysg_region_acquire(address) __tsan_acquire((void *)(address))
+#else
+#define asysg_region_release(address) ((void)(address))
+#define asysg_region_acquire(address) ((void)(address))
+#endif
+
 /* relaxed, because a read may mix any versions of the entries; it only must not be torn. */
 static inline double asysg_load(const double *p)
 {
@@ -30,19 +61,32 @@ static inline double asysg_load(const double *p)
     return value;
 }
 
-/* *p += increment, no update lost. relaxed, because a reader learns from the clock, not from
- * the value it sees, which updates it may have missed. */
-static inline void asysg_add(double *p, double increment)
+/* *p += increment, no update lost; returns the value it was added to. relaxed, because a reader
+ * learns from the clock, not from the value it sees, which updates it may have missed. */
+static inline double asysg_add(double *p, double increment)
 {
     uint64_t *bits = (uint64_t *)p;
     uint64_t old = __atomic_load_n(bits, __ATOMIC_RELAXED), next;
-    double value;
+    double before, after;
     do {
-        memcpy(&value, &old, sizeof value);
-        value += increment;
-        memcpy(&next, &value, sizeof next);
+        memcpy(&before, &old, sizeof before);
+        after = before + increment;
+        memcpy(&next, &after, sizeof next);
+        asysg_stress();
     } while (!__atomic_compare_exchange_n(bits, &old, next, 1, __ATOMIC_RELAXED,
                                           __ATOMIC_RELAXED));
+    return before;
+}
+
+/* The same with the folklore's load and store: an update that arrives between the two is lost.
+ * Returns the value the increment was added to, and in *replaced the value that was overwritten;
+ * where they differ, updates were lost. relaxed, as for the add. */
+static inline double asysg_add_lossy(double *p, double increment, double *replaced)
+{
+    double before = asysg_load(p), after = before + increment;
+    asysg_stress();
+    __atomic_exchange(p, &after, replaced, __ATOMIC_RELAXED);
+    return before;
 }
 
 static inline void asysg_yield(void)

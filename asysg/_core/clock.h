@@ -43,6 +43,7 @@ static inline int64_t asysg_clock_start(const asysg_clock *c)
     /* seq_cst, because it must come before the slots are scanned and must see a clock at least
      * as new as every ticket whose announcement the scan could miss. */
     int64_t start = __atomic_load_n(&c->now->value, __ATOMIC_SEQ_CST);
+    asysg_stress();
     for (int64_t w = 0; w < c->workers; w++) {
         /* seq_cst, because announcements, tickets and scans need one common order; it acquires
          * too, so that a slot seen cleared means a write seen. */
@@ -59,6 +60,7 @@ static inline void asysg_clock_announce(const asysg_clock *c, int64_t w)
     /* seq_cst, because the clock read here must not be newer than the ticket taken next, and
      * the announcement must be visible before that ticket exists. */
     int64_t now = __atomic_load_n(&c->now->value, __ATOMIC_SEQ_CST);
+    asysg_stress();
     __atomic_store_n(&c->slot[w].value, now, __ATOMIC_SEQ_CST);
 }
 
@@ -76,10 +78,12 @@ static inline int64_t asysg_clock_ticket(const asysg_clock *c, int64_t w, int64_
                                          int64_t max_delay)
 {
     asysg_clock_announce(c, w);
+    asysg_stress();
     if (max_delay < 0)
         /* seq_cst, because it must follow the announcement and precede the write to x. */
         return __atomic_fetch_add(&c->now->value, 1, __ATOMIC_SEQ_CST);
     int64_t k = __atomic_load_n(&c->now->value, __ATOMIC_SEQ_CST);
+    asysg_stress();
     while (k - start <= max_delay)
         /* seq_cst on success, as for the fetch_add; the bound is checked against the very value
          * that is exchanged, because a bound checked earlier could be passed by other tickets. */

@@ -7,7 +7,11 @@ cdef extern from "atomic.h" nogil:
         int64_t value
 
     double asysg_load(const double *p) noexcept
-    void asysg_add(double *p, double increment) noexcept
+    void asysg_stress() noexcept
+    void asysg_region_release(const void *address) noexcept
+    void asysg_region_acquire(const void *address) noexcept
+    double asysg_add(double *p, double increment) noexcept
+    double asysg_add_lossy(double *p, double increment, double *replaced) noexcept
     void asysg_yield() noexcept
     void asysg_lock(asysg_cell *lock) noexcept
     void asysg_unlock(asysg_cell *lock) noexcept

@@ -13,9 +13,11 @@ from ..errors import InvalidArgument, ObjectiveError
 
 cdef asysg_objective *unpack(capsule) except NULL:
     if not PyCapsule_IsValid(capsule, ASYSG_OBJECTIVE):
-        raise InvalidArgument(
-            f"capsule must be a PyCapsule named {ASYSG_OBJECTIVE.decode()!r}, "
-            f"got {capsule!r}. Take it from an objective of this version of asysg."
+        raise InvalidArgument.of(
+            "capsule",
+            f"must be a PyCapsule named {ASYSG_OBJECTIVE.decode()!r}",
+            capsule,
+            "Take it from an objective of this version of asysg.",
         )
     return <asysg_objective *>PyCapsule_GetPointer(capsule, ASYSG_OBJECTIVE)
 
@@ -23,8 +25,8 @@ cdef asysg_objective *unpack(capsule) except NULL:
 cdef const double[::1] point(const asysg_objective *f, x):
     array = np.ascontiguousarray(x, dtype=np.float64)
     if array.ndim != 1 or array.shape[0] != f.n:
-        raise InvalidArgument(
-            f"x must have shape ({f.n},), got {np.shape(x)}. Give one number per coordinate."
+        raise InvalidArgument.of(
+            "x", f"must have shape ({f.n},)", np.shape(x), "Give one number per coordinate."
         )
     return array
 
@@ -32,16 +34,16 @@ cdef const double[::1] point(const asysg_objective *f, x):
 cdef uint64_t sample_word(const asysg_objective *f, sample) except? 0:
     cdef object top = f.n_samples if f.n_samples > 0 else 2**64
     if not 0 <= sample < top:
-        raise InvalidArgument(
-            f"sample must lie in 0..{top - 1}, got {sample!r}. Number samples from zero."
+        raise InvalidArgument.of(
+            "sample", f"must lie in 0..{top - 1}", sample, "Number samples from zero."
         )
     return sample
 
 
 cdef int64_t coordinate(const asysg_objective *f, i, int64_t least) except? -1:
     if not least <= i < f.n:
-        raise InvalidArgument(
-            f"i must lie in {least}..{f.n - 1}, got {i!r}. Number coordinates from zero."
+        raise InvalidArgument.of(
+            "i", f"must lie in {least}..{f.n - 1}", i, "Number coordinates from zero."
         )
     return i
 

@@ -65,9 +65,9 @@ cdef inline double noise_entry(const noise_t *z, uint64_t sample, int64_t i) noe
 
 cdef inline void noise_add(const noise_t *z, uint64_t sample, double *g) noexcept nogil:
     """g += zeta, entry by entry equal to `noise_entry`, cheaper where entries share a draw."""
-    cdef int64_t i
-    cdef double radius, angle
-    cdef uint64_t chosen
+    cdef int64_t i, block
+    cdef double radius, angle, size
+    cdef uint64_t chosen, word
     if z.law == NO_NOISE or (z.law == JUMPS and not noise_jumps(sample)):
         return
     if z.law == COORDINATE:
@@ -80,9 +80,15 @@ cdef inline void noise_add(const noise_t *z, uint64_t sample, double *g) noexcep
             g[i] += radius * cos(angle)
             if i + 1 < z.n:
                 g[i + 1] += radius * sin(angle)
-    else:
+    elif z.law == SKEWED:
         for i in range(z.n):
             g[i] += noise_entry(z, sample, i)
+    else:
+        size = z.scale if z.law == RADEMACHER else 8.0 * z.scale
+        for block in range(0, z.n, 64):
+            word = asysg_word(sample, 0, <uint64_t>(block >> 6), 0)
+            for i in range(block, min(block + 64, z.n)):
+                g[i] += size if (word >> (i & 63)) & 1 else -size
 
 
 cdef inline double noise_dot(const noise_t *z, uint64_t sample, const double *x) noexcept nogil:

@@ -1,8 +1,8 @@
 """Noisy quadratics: f(x) = (x - x*)' H (x - x*) / 2 with H diagonal or dense symmetric."""
 
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int64_t
 
-from .stream cimport Stream
+from .stream cimport Stream, own_coordinate
 from .vector cimport asysg_dot
 
 ctypedef struct quadratic_t:
@@ -37,16 +37,6 @@ cdef void diagonal_gradient(
     cdef int64_t i
     for i in range(q.n):
         g[i] += q.h[i * q.stride] * (x[i] - q.x_star[i])
-
-
-cdef int64_t own_coordinate(
-    void *self, uint64_t sample, int64_t i, void *scratch, const void **idx
-) noexcept nogil:
-    if i < 0:
-        return -1
-    (<int64_t *>scratch)[0] = i
-    idx[0] = scratch
-    return 1
 
 
 cdef void dense_gradient(

@@ -47,6 +47,7 @@ cdef class Recursion:
     cdef readonly int64_t clock
     cdef list keep
     cdef readonly object x
+    cdef readonly object trouble
     cdef double[::1] x_view
     cdef double[::1] g
     cdef double[::1] work
@@ -69,6 +70,7 @@ cdef class Recursion:
         self.key0, self.key1 = key
         self.whole, self.M, self.T = whole, M, T
         self.clock = 0
+        self.trouble = None
         self.g = np.zeros(n)
         self.work = np.zeros(max(1, self.f.work_size))
         if whole:
@@ -93,10 +95,7 @@ cdef class Recursion:
             AsySG-incon only: entry (k, m, t) says whether the read contains update k - 1 - t,
             for any subset of the updates within the delay; older ones are always contained.
 
-        Returns
-        -------
-        bool
-            False if the objective failed.
+        Ends early where the objective fails: see `trouble`.
         """
         cdef const double[::1] steps = gamma
         cdef const int64_t[:, ::1] tau = delays
@@ -125,7 +124,8 @@ cdef class Recursion:
                 if not ok:
                     break
                 self.clock = k + 1
-        return ok
+        if not ok:
+            self.trouble = "failed", 0, self.clock
 
     cdef bint con(self, int64_t k, double step, const int64_t[::1] tau) noexcept nogil:
         cdef int64_t n = self.f.n, m, j, ring = self.T + 1

@@ -1,6 +1,6 @@
 """Objectives F(x; xi) = f(x) + <zeta(xi), x>: f exact, noise of known law."""
 
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
 
 from .abi cimport support_t
 from .kernel cimport Kernel
@@ -16,6 +16,17 @@ ctypedef struct stream_t:
     exact_value_t value
     exact_gradient_t gradient  # adds into its last argument
     exact_entry_t entry
+
+
+cdef inline int64_t own_coordinate(
+    void *self, uint64_t sample, int64_t i, void *scratch, const void **idx
+) noexcept nogil:
+    """Support of a partial derivative that depends on its own coordinate only."""
+    if i < 0:
+        return -1
+    (<int64_t *>scratch)[0] = i
+    idx[0] = scratch
+    return 1
 
 
 cdef class Stream(Kernel):

@@ -1,4 +1,4 @@
-"""The two algorithms on real threads.
+"""The methods on real threads.
 
 ``Threads.advance`` sends p workers into one parallel region; each repeats four steps,
 *read, sample, compute, update*, until the agreed number of updates is done, and the region
@@ -10,7 +10,7 @@ Where the shared state may be touched, and in which order, is said in ``clock.h`
 
 from cython.parallel cimport prange
 from cpython.pycapsule cimport PyCapsule_GetPointer
-from libc.math cimport NAN
+from libc.math cimport NAN, isfinite
 from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
@@ -20,6 +20,7 @@ from .clock cimport (
     ASYSG_LATE,
     ASYSG_NONE,
     asysg_add,
+    asysg_add_lossy,
     asysg_cell,
     asysg_clock,
     asysg_clock_done,
@@ -29,6 +30,9 @@ from .clock cimport (
     asysg_lock,
     asysg_peek,
     asysg_poke,
+    asysg_region_acquire,
+    asysg_region_release,
+    asysg_stress,
     asysg_take,
     asysg_unlock,
     asysg_yield,
@@ -59,8 +63,10 @@ cdef struct Entry:
     int64_t worker
     int64_t start       # every update before it was in the read
     int64_t draw        # the counter that regenerates samples and coordinate
-    int64_t coordinate  # -1: the whole vector
-    double increment    # what was added to that coordinate; nan for the whole vector
+    int64_t coordinate  # -1: the whole vector, or the samples' support
+    double increment    # what was added to that coordinate; nan for more than one
+    double before       # the value it was added to
+    double replaced     # the value that was overwritten; `before` unless updates were lost
 
 LOG = np.dtype(
     [
@@ -69,8 +75,28 @@ LOG = np.dtype(
         ("draw", np.int64),
         ("coordinate", np.int64),
         ("increment", np.float64),
+        ("before", np.float64),
+        ("replaced", np.float64),
     ]
 )
+
+cdef enum Recording:
+    NO_CLOCK
+    DELAYS
+    UPDATES
+    READS
+
+# Updates of one worker between two looks for infinities in the whole vector.
+cdef enum:
+    CHECK_EVERY = 64
+
+cdef enum Method:
+    INCON
+    CON
+    HOGWILD
+
+METHODS = {"asysg-incon": INCON, "asysg-con": CON, "sgd": CON, "hogwild": HOGWILD}
+RECORDING = {False: NO_CLOCK, "sampled": DELAYS, "full": UPDATES, "full+reads": READS}
 
 
 # What a worker brings: private memory and private counts, apart by 128 bytes or more.
@@ -79,11 +105,13 @@ cdef struct Worker:
     double *g
     double *work
     void *scratch
+    double *reads        # what each sample of the update read: M rows of n, nan where unread
     int64_t *histogram   # of delays, in log2 bins
     int64_t max_delay
     int64_t sum_delay
     int64_t updates
     int64_t recomputed
+    int64_t overwrites   # lossy writes that overwrote another worker's update
     int64_t draw         # the draws [draw, last) of this worker's allotment are left
     int64_t last
     char padding[128]
@@ -95,7 +123,10 @@ cdef struct Run:
     double *x
     asysg_clock clock
     asysg_cell *draws       # the next draw that nobody has been allotted
-    asysg_cell *stop        # 0, or 1 + the worker whose objective failed
+    asysg_cell *stop        # 0, or 1 + the worker whose objective failed,
+    #                         or -1 - the worker whose update was not finite
+    asysg_cell *stop_at     # the update it happened at
+    asysg_cell *finished    # workers that are done with this region
     asysg_cell *lock
     int64_t until           # draws and updates of this region end here
     int64_t allotment
@@ -106,8 +137,10 @@ cdef struct Run:
     int64_t max_delay
     uint64_t key0
     uint64_t key1
-    int recording           # 0: no clock, 1: count delays, 2: log every update
+    bint lossy
+    int recording
     Entry *log              # of update k: log[k - base]
+    double *reads           # of update k: M rows of n from reads[(k - base) * M * n]
 
 
 cdef inline double steplength(const Run *r, int64_t k) noexcept nogil:
@@ -131,6 +164,16 @@ cdef inline uint64_t sample(const Run *r, int64_t draw, int64_t m) noexcept nogi
     return asysg_below(word, r.f.n_samples) if r.f.n_samples else word
 
 
+cdef inline void diverged(Run *r, int64_t w, int64_t k) noexcept nogil:
+    asysg_poke(r.stop_at, k)
+    asysg_poke(r.stop, -1 - w)
+
+
+cdef inline void failed(Run *r, int64_t w) noexcept nogil:
+    asysg_poke(r.stop_at, asysg_peek(r.clock.now))
+    asysg_poke(r.stop, 1 + w)
+
+
 cdef inline void tally(Worker *me, int64_t delay) noexcept nogil:
     me.histogram[asysg_bin(delay)] += 1
     me.sum_delay += delay
@@ -138,33 +181,97 @@ cdef inline void tally(Worker *me, int64_t delay) noexcept nogil:
         me.max_delay = delay
 
 
-cdef inline bint read(const Run *r, Worker *me, uint64_t s, int64_t i, bint have_all) noexcept nogil:
-    """Read, entry by entry, what partial i of sample s looks at; return whether that was all."""
+cdef inline int64_t support(
+    const Run *r, Worker *me, uint64_t s, int64_t i, const void **idx
+) noexcept nogil:
+    """Return how many entries of x the call looks at, -1 for all; set their indices."""
+    if r.f.support is NULL:
+        return -1
+    return r.f.support(r.f.self, s, i, me.scratch, idx)
+
+
+cdef inline int64_t index(const Run *r, const void *idx, int64_t t) noexcept nogil:
+    return (<const int32_t *> idx)[t] if r.f.index_size == 4 else (<const int64_t *> idx)[t]
+
+
+cdef inline bint read(
+    const Run *r, Worker *me, uint64_t s, int64_t i, int64_t m, bint have_all
+) noexcept nogil:
+    """Read, entry by entry, what sample s looks at; return whether that was all of x."""
     cdef const void *idx = NULL
     cdef int64_t t, j, count = -1
+    cdef double *kept = NULL
+    if r.recording == READS:
+        kept = me.reads + m * r.f.n
+        for j in range(r.f.n):
+            kept[j] = me.xhat[j] if have_all else NAN
     if have_all:
         return True
-    if r.f.support is not NULL:
-        count = r.f.support(r.f.self, s, i, me.scratch, &idx)
+    count = support(r, me, s, i, &idx)
     if count < 0:
         for j in range(r.f.n):
             me.xhat[j] = asysg_load(&r.x[j])
+            asysg_stress()
+        if kept is not NULL:
+            memcpy(kept, me.xhat, r.f.n * sizeof(double))
         return True
-    if r.f.index_size == 4:
-        for t in range(count):
-            j = (<const int32_t *> idx)[t]
-            me.xhat[j] = asysg_load(&r.x[j])
-    else:
-        for t in range(count):
-            j = (<const int64_t *> idx)[t]
-            me.xhat[j] = asysg_load(&r.x[j])
+    for t in range(count):
+        j = index(r, idx, t)
+        me.xhat[j] = asysg_load(&r.x[j])
+        asysg_stress()
+        if kept is not NULL:
+            kept[j] = me.xhat[j]
     return False
+
+
+cdef inline double write(
+    const Run *r, Worker *me, int64_t j, double increment, double *replaced
+) noexcept nogil:
+    """Add to entry j of the shared x; return the value it was added to."""
+    cdef double before
+    if r.lossy:
+        before = asysg_add_lossy(&r.x[j], increment, replaced)
+        me.overwrites += replaced[0] != before
+    else:
+        before = replaced[0] = asysg_add(&r.x[j], increment)
+    return before
+
+
+cdef inline int64_t ticket(Run *r, int64_t w, Worker *me, int64_t start) noexcept nogil:
+    """Return the number of this worker's update, or ASYSG_LATE."""
+    if r.recording == NO_CLOCK:
+        return me.draw
+    asysg_stress()
+    cdef int64_t k = asysg_clock_ticket(&r.clock, w, start, r.max_delay)
+    if k == ASYSG_LATE:
+        me.recomputed += 1
+        asysg_yield()
+    return k
+
+
+cdef inline void done(
+    Run *r, int64_t w, Worker *me, int64_t k, int64_t start, int64_t i,
+    double increment, double before, double replaced,
+) noexcept nogil:
+    """Announce the end of update k's write, and keep what is to be kept of it."""
+    me.updates += 1
+    if r.recording == NO_CLOCK:
+        return
+    asysg_stress()
+    asysg_clock_done(&r.clock, w)
+    tally(me, k - start)
+    if r.recording >= UPDATES:
+        r.log[k - r.base] = Entry(w, start, me.draw, i, increment, before, replaced)
+    if r.recording == READS:
+        memcpy(
+            r.reads + (k - r.base) * r.M * r.f.n, me.reads, r.M * r.f.n * sizeof(double)
+        )
 
 
 cdef void incon(Run *r, int64_t w, Worker *me) noexcept nogil:
     """AsySG-incon (Algorithm 2): one uniform coordinate, read and written without locks."""
     cdef int64_t i, m, k, start = 0
-    cdef double g, increment
+    cdef double g, increment, before, replaced = 0.0
     cdef uint64_t s
     cdef bint have_all
     while next_draw(r, me):
@@ -176,26 +283,72 @@ cdef void incon(Run *r, int64_t w, Worker *me) noexcept nogil:
             have_all = False
             for m in range(r.M):
                 s = sample(r, me.draw, m)
-                have_all = read(r, me, s, i, have_all)
+                have_all = read(r, me, s, i, m, have_all)
                 if r.f.partial(r.f.self, me.xhat, s, i, me.work, &g) != ASYSG_OK:
-                    asysg_poke(r.stop, 1 + w)
+                    failed(r, w)
                     return
-            if not r.recording:
-                k = me.draw
-                break
-            k = asysg_clock_ticket(&r.clock, w, start, r.max_delay)
+            k = ticket(r, w, me, start)
             if k != ASYSG_LATE:
                 break
-            me.recomputed += 1
-            asysg_yield()
         increment = -(steplength(r, k) * g)
-        asysg_add(&r.x[i], increment)
-        me.updates += 1
-        if r.recording:
+        if not isfinite(increment):
+            # Not written: x stays at the last finite iterate. The number k stays without update.
+            diverged(r, w, k)
             asysg_clock_done(&r.clock, w)
-            tally(me, k - start)
-            if r.recording == 2:
-                r.log[k - r.base] = Entry(w, start, me.draw, i, increment)
+            return
+        before = write(r, me, i, increment, &replaced)
+        done(r, w, me, k, start, i, increment, before, replaced)
+
+
+cdef void hogwild(Run *r, int64_t w, Worker *me) noexcept nogil:
+    """Hogwild (Niu et al. 2011): the samples' whole support, read and written without locks.
+
+    One ticket an update, taken before its first write; the update is in x once its last entry
+    is. `g` is zero between updates, so that an entry shared by samples is written once.
+    """
+    cdef int64_t j, t, m, k, count, start = 0
+    cdef double step, replaced = 0.0
+    cdef const void *idx = NULL
+    cdef bint have_all
+    while next_draw(r, me):
+        while True:
+            if r.recording:
+                start = asysg_clock_start(&r.clock)
+            have_all = False
+            for m in range(r.M):
+                have_all = read(r, me, sample(r, me.draw, m), -1, m, have_all)
+                if r.f.gradient(
+                    r.f.self, me.xhat, sample(r, me.draw, m), me.work, me.g
+                ) != ASYSG_OK:
+                    failed(r, w)
+                    return
+            k = ticket(r, w, me, start)
+            if k != ASYSG_LATE:
+                break
+            for m in range(r.M):
+                clear(r, me, sample(r, me.draw, m))
+        step = steplength(r, k)
+        for m in range(r.M):
+            count = support(r, me, sample(r, me.draw, m), -1, &idx)
+            for t in range(r.f.n if count < 0 else count):
+                j = t if count < 0 else index(r, idx, t)
+                if me.g[j] != 0.0:
+                    if not isfinite(me.g[j]):
+                        diverged(r, w, k)
+                    write(r, me, j, -(step * me.g[j]), &replaced)
+                    me.g[j] = 0.0
+        done(r, w, me, k, start, -1, NAN, NAN, NAN)
+
+
+cdef inline void clear(const Run *r, Worker *me, uint64_t s) noexcept nogil:
+    """Forget the gradient of a sample."""
+    cdef const void *idx = NULL
+    cdef int64_t t, count = support(r, me, s, -1, &idx)
+    if count < 0:
+        memset(me.g, 0, r.f.n * sizeof(double))
+    else:
+        for t in range(count):
+            me.g[index(r, idx, t)] = 0.0
 
 
 cdef void con(Run *r, int64_t w, Worker *me) noexcept nogil:
@@ -220,7 +373,7 @@ cdef void con(Run *r, int64_t w, Worker *me) noexcept nogil:
             if r.f.gradient(
                 r.f.self, me.xhat, sample(r, me.draw, m), me.work, me.g
             ) != ASYSG_OK:
-                asysg_poke(r.stop, 1 + w)
+                failed(r, w)
                 return
         asysg_lock(r.lock)
         k = asysg_peek(r.clock.now)
@@ -230,8 +383,11 @@ cdef void con(Run *r, int64_t w, Worker *me) noexcept nogil:
             for j in range(r.f.n):
                 r.x[j] += -(step * me.g[j])
             asysg_poke(r.clock.now, k + 1)
-            if r.recording == 2:
-                r.log[k - r.base] = Entry(w, start, me.draw, -1, NAN)
+            if r.recording >= UPDATES:
+                r.log[k - r.base] = Entry(w, start, me.draw, -1, NAN, NAN, NAN)
+            if r.recording == READS:
+                for m in range(r.M):
+                    memcpy(r.reads + ((k - r.base) * r.M + m) * r.f.n, me.xhat, size)
         memcpy(me.xhat, r.x, size)
         asysg_unlock(r.lock)
         if late:
@@ -240,16 +396,38 @@ cdef void con(Run *r, int64_t w, Worker *me) noexcept nogil:
             continue
         me.updates += 1
         tally(me, k - start)
+        # A look at every entry now and then, because one at every update would cost as much as
+        # the update.
+        if me.updates % CHECK_EVERY == 0:
+            for j in range(r.f.n):
+                if not isfinite(me.xhat[j]):
+                    diverged(r, w, k)
+                    return
         start = k + 1
         if not next_draw(r, me):
             return
 
 
-cdef inline void work(Run *r, int64_t w, Worker *me, bint whole) noexcept nogil:
-    if whole:
+cdef inline void work(Run *r, int64_t w, Worker *me, Method method) noexcept nogil:
+    asysg_region_acquire(r)
+    if method == CON:
         con(r, w, me)
-    else:
+    elif method == INCON:
         incon(r, w, me)
+    else:
+        hogwild(r, w, me)
+    asysg_region_release(r)
+
+
+cdef inline void wait(Run *r, int64_t p) noexcept nogil:
+    """Wait for the other workers, giving the core away.
+
+    The barrier at the end of the region would wait too, but by spinning: where the cores are
+    shared with other processes, against the very worker that is waited for.
+    """
+    asysg_take(r.finished, 1)
+    while asysg_peek(r.finished) < p:
+        asysg_yield()
 
 
 cdef class Threads:
@@ -261,29 +439,34 @@ cdef class Threads:
         The objective. Whoever owns it must outlive this object.
     x0 : ndarray of shape (n,), float64
         Copied.
-    whole : bool
-        True for AsySG-con, False for AsySG-incon.
+    method : str
+        A key of `METHODS`.
     M, p : int
         Batch size and number of workers, both >= 1.
     key : tuple of two int
         Key of the counter-based draws.
     max_delay : int
         Enforced bound of the delay; -1 for none.
-    recording : int
-        0 (no clock), 1 (delays counted) or 2 (every update logged).
+    recording : bool or str
+        A key of `RECORDING`: no clock, delays counted, every update logged, or its reads too.
+    lossy : bool
+        Write by load and store instead of an atomic add.
     clock : int
         Updates already done, where a run continues.
     """
 
     cdef Run r
-    cdef bint whole
+    cdef Method method
     cdef int64_t p
+    cdef int64_t first
     cdef Worker *workers
     cdef double[::1] x_view
     cdef list keep
     cdef readonly object x
     cdef object histograms
     cdef readonly object log
+    cdef readonly object log_dtype
+    cdef readonly object reads
     cdef readonly int team
 
     def __cinit__(self, capsule, x0, *, p, **_):
@@ -294,17 +477,21 @@ cdef class Threads:
     def __dealloc__(self):
         free(self.workers)
 
-    def __init__(self, capsule, x0, *, whole, M, p, key, max_delay, recording, clock=0):
+    def __init__(
+        self, capsule, x0, *, method, M, p, key, max_delay, recording, lossy=False, clock=0
+    ):
         cdef int64_t w, n, wide
         self.keep = [capsule]
-        self.whole = whole
+        self.method = METHODS[method]
         self.p = p
+        self.first = clock
         self.team = 0
         self.r.f = <asysg_objective *> PyCapsule_GetPointer(capsule, ASYSG_OBJECTIVE)
         self.r.M = M
         self.r.key0, self.r.key1 = key
         self.r.max_delay = max_delay
-        self.r.recording = recording
+        self.r.recording = RECORDING[recording]
+        self.r.lossy = lossy
         n = self.r.f.n
         if len(x0) != n:
             raise ValueError(f"x0 must have {n} entries, got {len(x0)}.")
@@ -312,33 +499,39 @@ cdef class Threads:
         self.x_view = self.x
         self.r.x = &self.x_view[0]
         self.histograms = np.zeros((p, 128), dtype=np.int64)
-        self.log = None
+        self.log = self.reads = None
+        self.log_dtype = LOG
 
-        # Cells: clock, draws, stop, lock, then the slots.
-        cdef int64_t[:, ::1] cells = self.cells((4 + p, 16), np.int64)
+        # Cells, then the slots.
+        cdef int64_t[:, ::1] cells = self.cells((6 + p, 16), np.int64)
         self.r.clock.now = <asysg_cell *> &cells[0, 0]
         self.r.draws = <asysg_cell *> &cells[1, 0]
         self.r.stop = <asysg_cell *> &cells[2, 0]
         self.r.lock = <asysg_cell *> &cells[3, 0]
-        self.r.clock.slot = <asysg_cell *> &cells[4, 0]
+        self.r.stop_at = <asysg_cell *> &cells[4, 0]
+        self.r.finished = <asysg_cell *> &cells[5, 0]
+        self.r.clock.slot = <asysg_cell *> &cells[6, 0]
         self.r.clock.workers = p
         cells[0, 0] = cells[1, 0] = clock
         for w in range(p):
-            cells[4 + w, 0] = ASYSG_NONE
+            cells[6 + w, 0] = ASYSG_NONE
 
-        # Private memory: x̂, g, work, scratch, each rounded up and padded by 128 bytes.
+        # Private memory, each part rounded up and padded by 128 bytes.
         cdef int64_t[:, ::1] histogram = self.histograms
-        wide = sum(16 * (size // 16 + 2) for size in (
-            n, n, self.r.f.work_size, self.r.f.support_size
-        ))
+        kept = M * n if self.r.recording == READS else 0
+        sizes = (n, n, self.r.f.work_size, self.r.f.support_size, kept)
+        _, g_at, work_at, scratch_at, reads_at, wide = np.cumsum(
+            [0] + [16 * (size // 16 + 2) for size in sizes]
+        )
         cdef double[:, ::1] memory = self.cells((p, wide), np.float64)
         cdef Worker *worker
         for w in range(p):
             worker = &self.workers[w]
             worker.xhat = &memory[w, 0]
-            worker.g = worker.xhat + 16 * (n // 16 + 2)
-            worker.work = worker.g + 16 * (n // 16 + 2)
-            worker.scratch = worker.work + 16 * (self.r.f.work_size // 16 + 2)
+            worker.g = worker.xhat + <int64_t> g_at
+            worker.work = worker.xhat + <int64_t> work_at
+            worker.scratch = worker.xhat + <int64_t> scratch_at
+            worker.reads = worker.xhat + <int64_t> reads_at
             worker.histogram = &histogram[w, 0]
 
     def cells(self, shape, dtype):
@@ -358,21 +551,19 @@ cdef class Threads:
         gamma : ndarray of shape (1,) or (until - clock,), float64
             The steplength of each of these updates.
 
-        Returns
-        -------
-        bool
-            False if the objective failed; then ``failed_worker`` says in which worker.
+        Ends early where the objective fails or an update is not finite: see `trouble`.
         """
         cdef const double[::1] steps = gamma
         cdef Run *r = &self.r
         cdef int64_t w, p = self.p
-        cdef bint whole = self.whole
+        cdef Method method = self.method
         cdef int team = 0
         cdef int64_t[:, ::1] entries
+        cdef double[:, :, ::1] reads
         cdef Worker *workers = self.workers
         r.base = asysg_peek(r.clock.now)
         if until <= r.base:
-            return True
+            return
         r.until = until
         r.gamma = &steps[0]
         r.stride = 0 if len(gamma) == 1 else 1
@@ -382,24 +573,32 @@ cdef class Threads:
         # together. A lone worker takes the draws in their order.
         r.allotment = max(1, min(64, (until - r.base) // (16 * p)))
         asysg_poke(r.draws, r.base)
-        if r.recording == 2:
+        asysg_poke(r.finished, 0)
+        if r.recording >= UPDATES:
             self.log = np.empty(until - r.base, dtype=LOG)
-            entries = self.log.view(np.int64).reshape(-1, 5)
+            entries = self.log.view(np.int64).reshape(until - r.base, -1)
             r.log = <Entry *> &entries[0, 0]
+        if r.recording == READS:
+            self.reads = np.empty((until - r.base, r.M, r.f.n))
+            reads = self.reads
+            r.reads = &reads[0, 0, 0]
         for w in range(p):
             workers[w].draw = workers[w].last = 0
+        asysg_region_release(r)
         if p == 1:
             team = 1
             with nogil:
-                work(r, 0, workers, whole)
+                work(r, 0, workers, method)
         else:
             for w in prange(p, nogil=True, num_threads=p, schedule="static", chunksize=1):
                 team = asysg_team()  # lastprivate: the value of the last worker remains
-                work(r, w, &workers[w], whole)
+                work(r, w, &workers[w], method)
+                if team == p:
+                    wait(r, p)
+        asysg_region_acquire(r)
         self.team = team
-        if r.recording == 0 and not self.whole:
-            asysg_poke(r.clock.now, sum(workers[w].updates for w in range(p)))
-        return asysg_peek(r.stop) == 0
+        if r.recording == NO_CLOCK and method != CON:
+            asysg_poke(r.clock.now, self.first + sum(self.updates_by_worker))
 
     @property
     def clock(self):
@@ -407,10 +606,12 @@ cdef class Threads:
         return asysg_peek(self.r.clock.now)
 
     @property
-    def failed_worker(self):
-        """The worker whose objective failed, or None."""
+    def trouble(self):
+        """None, or what ended the run early: ("failed" or "diverged", worker, update)."""
         stop = asysg_peek(self.r.stop)
-        return stop - 1 if stop else None
+        if stop == 0:
+            return None
+        return "failed" if stop > 0 else "diverged", abs(stop) - 1, asysg_peek(self.r.stop_at)
 
     @property
     def histogram(self):
@@ -431,6 +632,11 @@ cdef class Threads:
     def recomputed(self):
         """How many gradients came too late for ``max_delay`` and were computed again."""
         return sum(self.workers[w].recomputed for w in range(self.p))
+
+    @property
+    def overwrites(self):
+        """How many lossy writes overwrote another worker's update: each lost one or more."""
+        return sum(self.workers[w].overwrites for w in range(self.p))
 
     @property
     def updates_by_worker(self):

@@ -2,7 +2,31 @@
 
 from . import synthetic
 from ._base import Objective
+from .coupled import SineChain, Synchronization
+from .network import Network
 from .quadratic import Quadratic
-from .regression import SigmoidRegression
+from .regression import (
+    NonconvexLogistic,
+    PhaseRetrieval,
+    RobustRegression,
+    SigmoidRegression,
+    SineRegression,
+)
+from .separable import CosineQuadratic, HuberCosine, RotatedCosineQuadratic
 
-__all__ = ["Objective", "Quadratic", "SigmoidRegression", "synthetic"]
+__all__ = [
+    "CosineQuadratic",
+    "HuberCosine",
+    "Network",
+    "NonconvexLogistic",
+    "Objective",
+    "PhaseRetrieval",
+    "Quadratic",
+    "RobustRegression",
+    "RotatedCosineQuadratic",
+    "SigmoidRegression",
+    "SineChain",
+    "SineRegression",
+    "Synchronization",
+    "synthetic",
+]

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .. import _check
 from .._core import evaluate
 from .._core.kernel import Kernel
 from ..errors import InvalidArgument
 from ..theory import ProblemConstants
-from . import _check
 
 
 class Objective:
@@ -20,28 +21,10 @@ class Objective:
 
     Either a mean of `n_samples` functions, sampled uniformly, or a stream, whose sample is any
     64-bit word. Below, F(.; sample) is written F and its expectation f.
-
-    Attributes
-    ----------
-    n : int
-        Number of coordinates.
-    n_samples : int or None
-        Number of samples; None for a stream.
-    lower_bound : float
-        A number proven to be at most inf f; -inf where there is none.
-    L : float
-        Proven Lipschitz constant of the gradient; inf where none is known.
-    L_max : float
-        Proven: a partial derivative changes by at most L_max |t| along its own coordinate.
-    sigma : float
-        Proven: E ||grad F - grad f||^2 <= sigma^2 at every x; inf where none is known.
     """
 
     _kernel: Kernel
-    lower_bound: float
-    L: float
-    L_max: float
-    sigma: float
+    # Said where a constant is missing.
     _remedy = "Give a float steplength, or your own theory.ProblemConstants(..., estimated=True)."
 
     @property
@@ -58,6 +41,29 @@ class Objective:
     def n_samples(self) -> int | None:
         """Number of samples; None for a stream."""
         return self._kernel.n_samples or None
+
+    @cached_property
+    def lower_bound(self) -> float:
+        """A number proven to be at most inf f; -inf where none is known."""
+        return -math.inf
+
+    @cached_property
+    def L(self) -> float:
+        """Proven Lipschitz constant of the gradient; inf where none is known."""
+        return math.inf
+
+    @cached_property
+    def L_max(self) -> float:
+        """Proven: moving x_i by t changes the i-th partial derivative by at most L_max |t|."""
+        return math.inf
+
+    @cached_property
+    def sigma(self) -> float:
+        """Proven: E ||grad F - grad f||^2 <= sigma^2 at every x; inf where none is known.
+
+        For updates of one coordinate it bounds the sum of the variances of all partials.
+        """
+        return math.inf
 
     def __repr__(self) -> str:
         samples = "" if self.n_samples is None else f", n_samples={self.n_samples}"
@@ -157,13 +163,12 @@ class Objective:
         start = _check.vector("x0", x0, self.n, remedy="Give one number per coordinate.")
         for name in ("lower_bound", "L", "sigma"):
             if not math.isfinite(getattr(self, name)):
-                raise InvalidArgument(
-                    f"{name} must have a bound proven for all x, got none for {self!r}. "
-                    f"{self._remedy}"
+                raise InvalidArgument.of(
+                    name, "must be proven for all x and finite", getattr(self, name), self._remedy
                 )
         value = self.value(start)
         if not math.isfinite(value):
-            raise InvalidArgument(f"f(x0) must be finite, got {value}. Start nearer to zero.")
+            raise InvalidArgument.of("f(x0)", "must be finite", value, "Start nearer to zero.")
         # Rounding in f(x0) must not make a gap negative.
         gap = max(0.0, value - self.lower_bound)
         return ProblemConstants(

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from functools import cached_property
 from math import sqrt
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import scipy.sparse
 from numpy.typing import ArrayLike
 
+from .. import _check
+from .._check import Vector
 from .._core import linear as _compiled
 from ..errors import InvalidArgument
-from . import _bounds, _check
+from . import _bounds, synthetic
 from ._base import Objective
-from ._check import Vector
 
 
 class LinearModel(Objective):
@@ -27,12 +28,13 @@ class LinearModel(Objective):
     * L = c ||A||^2 / N + 2 reg and L_max = c max_i ||A e_i||^2 / N + 2 reg, attained where
       every psi'' is c at once (and x = 0, if regularised);
     * L_T = (c/N) ||A|| min(||A||, F_T) + 2 reg, F_T^2 the sum of the T largest squared column
-      norms, as ||A'W A_S|| <= c ||A|| ||A_S||;
+      norms, as ||A'W A_S|| <= c ||A|| ||A_S||; for sparse data also with the root of the T
+      largest squared column norms of |A|'|A| in place of the product of norms;
     * sigma^2 = (1/N) sum_j ||a_j||^2 sup |psi'(.; b_j)|^2: the variance over a uniform sample is
       below the second moment, and the regulariser is in no way random.
 
     ||A|| is exact up to rounding where A has at most 1500 rows or columns, and a certified
-    upper bound else, within a small factor if A is nonnegative.
+    upper bound else (a close one if A is nonnegative, else maybe several times too large).
 
     Contiguous float64 rows and canonical CSR arrays with float64 values (int32 or int64
     indices; read-only and memory-mapped ones too) are used in place: do not change them.
@@ -52,12 +54,45 @@ class LinearModel(Objective):
         data, start, indices = arguments
         n_samples, n = self._rows.shape
         if b.shape != (n_samples,):
-            raise InvalidArgument(
-                f"y must have shape ({n_samples},), got {b.shape}. Give one number per row of A."
+            raise InvalidArgument.of(
+                "y", f"must have shape ({n_samples},)", b.shape, "Give one number per row of A."
             )
         self._kernel = _compiled.Linear(loss, n, data, b, start, indices, scale, reg)
 
-    lower_bound = 0.0
+    @classmethod
+    def planted(
+        cls,
+        n_samples: int,
+        n: int,
+        density: float | None = None,
+        rng: Any = None,
+        **options: Any,
+    ) -> Self:
+        """Return a problem on synthetic data (`synthetic.design`) that a hidden x solves.
+
+        The answers are what the model gives at the hidden x, so its loss is zero there (for
+        `NonconvexLogistic` they are its signs, and the loss is merely small).
+
+        Parameters
+        ----------
+        n_samples, n : int
+            Shape of the data.
+        density : float, optional
+            Share of nonzero entries per row, in (0, 1]: CSR data. None: dense.
+        rng : optional
+            Anything that ``numpy.random.default_rng`` takes.
+        **options
+            Further arguments of the class.
+        """
+        rng = np.random.default_rng(rng)
+        A = synthetic.design(n_samples, n, density=density, rng=rng)
+        x = np.sqrt(n) * rng.standard_normal(n) / 2
+        return cls(A, cls._answers(A @ x), **options)  # type: ignore[call-arg]
+
+    @staticmethod
+    def _answers(z: Vector) -> Vector:
+        """The y_j that the model gives where a_j'x = z_j."""
+        return z
 
     @cached_property
     def _norm(self) -> float:
@@ -68,18 +103,29 @@ class LinearModel(Objective):
         """Squared column norms, largest first."""
         return -np.sort(-_bounds.squared_column_norms(self._rows))
 
+    @cached_property
+    def _gram(self) -> Vector | None:
+        """Squared column norms of |A|'|A|, largest first, if they are worth having."""
+        squares = _bounds.squared_gram_columns(self._rows)
+        return None if squares is None else -np.sort(-squares)
+
     @property
     def _weight(self) -> float:
-        return self._curvature / self._rows.shape[0]
+        return self._curvature / float(self._rows.shape[0])
+
+    @cached_property
+    def lower_bound(self) -> float:
+        """0: no term is negative."""
+        return 0.0
 
     @cached_property
     def L(self) -> float:
-        """C ||A||^2 / N + 2 reg, c = sup |psi''|."""
+        """Bound c ||A||^2 / N + 2 reg, c = sup |psi''|."""
         return max(self._weight * self._norm**2 + 2 * self._reg, self.L_max)
 
     @cached_property
     def L_max(self) -> float:
-        """C max_i ||A e_i||^2 / N + 2 reg, c = sup |psi''|."""
+        """Bound c max_i ||A e_i||^2 / N + 2 reg, c = sup |psi''|."""
         return self._weight * float(self._columns[0]) + 2 * self._reg
 
     @cached_property
@@ -90,20 +136,25 @@ class LinearModel(Objective):
 
     def _L_T(self, T: int) -> float:
         block = sqrt(float(self._columns[:T].sum()))
-        return self._weight * self._norm * min(self._norm, block) + 2 * self._reg
+        bound = self._norm * min(self._norm, block)
+        if self._gram is not None:
+            bound = min(bound, sqrt(float(self._gram[:T].sum())))
+        return self._weight * bound + 2 * self._reg
 
 
 def rows(A: Any) -> tuple[Any, tuple[Vector, Any, Any]]:
     """Check a data matrix; return it (dense or CSR) and the flat arrays the kernel reads."""
     if scipy.sparse.issparse(A):
         return _sparse_rows(A)
-    _check_real(A)
+    _check_real(np.asarray(A))
     try:
         dense = np.ascontiguousarray(A, dtype=np.float64)
     except (TypeError, ValueError):
-        raise InvalidArgument(
-            f"A must be an array or a SciPy sparse matrix, got {type(A).__name__}. "
-            "Give numbers, shape (n_samples, n)."
+        raise InvalidArgument.of(
+            "A",
+            "must be an array or a SciPy sparse matrix",
+            type(A).__name__,
+            "Give numbers, shape (n_samples, n).",
         ) from None
     _check_shape(np.shape(A))
     _check_finite(dense.reshape(-1))
@@ -123,9 +174,11 @@ def _sparse_rows(A: Any) -> tuple[Any, tuple[Vector, Any, Any]]:
         fits = start.size == A.shape[0] + 1 and data.size >= start[-1] and indices.dtype.kind == "i"
         flaw = _compiled.csr_flaw(start, indices, A.shape[1]) if fits else "broken"
         if flaw == "broken" or (flaw and attempt):
-            raise InvalidArgument(
-                "A must be a sound CSR matrix, got indices out of range or of the wrong number. "
-                "Build it by scipy.sparse.csr_array((data, indices, indptr), shape)."
+            raise InvalidArgument.of(
+                "A",
+                "must be a sound CSR matrix",
+                "indices out of range or of the wrong number",
+                "Build it by scipy.sparse.csr_array((data, indices, indptr), shape).",
             )
         if not flaw:
             break
@@ -138,23 +191,25 @@ def _sparse_rows(A: Any) -> tuple[Any, tuple[Vector, Any, Any]]:
 
 def _check_real(A: Any) -> None:
     if np.iscomplexobj(A):
-        raise InvalidArgument(
-            "A must be real, got complex numbers. Give real and imaginary parts as columns."
+        raise InvalidArgument.of(
+            "A", "must be real", A.dtype, "Give real and imaginary parts as columns."
         )
 
 
 def _check_shape(shape: tuple[int, ...]) -> None:
     if len(shape) != 2 or 0 in shape:
-        raise InvalidArgument(
-            f"A must be a non-empty matrix, got shape {shape}. Give one row per sample."
+        raise InvalidArgument.of(
+            "A", "must be a non-empty matrix of shape (m, n)", shape, "Give one row per sample."
         )
 
 
 def _check_finite(values: Vector) -> None:
     if not _compiled.all_finite(values):
-        raise InvalidArgument("A must be finite, got NaN or infinity. Clean the data first.")
+        raise InvalidArgument.of(
+            "A", "must be finite", float(values[~np.isfinite(values)][0]), "Clean the data first."
+        )
 
 
-def labels(y: ArrayLike) -> Vector:
+def answers(y: ArrayLike) -> Vector:
     """Check a vector of labels or targets."""
     return _check.vector("y", y, None, remedy="Give one number per row of A.")

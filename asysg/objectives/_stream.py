@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from .. import _check
 from .._core.stream import LAWS
-from . import _check
 from ._base import Objective
 
 NOISES = tuple(LAWS)

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .. import _check
+from .._check import Vector
 from .._core import quadratic as _compiled
 from ..errors import InvalidArgument
-from . import _check
 from ._bounds import EPS, top_eigenvalue
-from ._check import Vector
 from ._stream import Stream
 
 ENUMERATION_LIMIT = 2000  # most coordinate sets over which L_T is maximised one by one
@@ -25,7 +25,8 @@ class Quadratic(Stream):
 
     H may be indefinite; then f has no lower bound and `constants` refuses. All constants are
     exact up to rounding: L = ||H||, L_max = max |H_ii|, and L_T = max ||H[:, S]|| over the sets
-    S of T coordinates where they can be enumerated (a bound by Gershgorin and Frobenius else).
+    S of T coordinates where they can be enumerated (else an upper bound by row sums and traces of
+    H^2). A contiguous float64 H is used in place.
 
     Parameters
     ----------
@@ -61,21 +62,18 @@ class Quadratic(Stream):
         noise: str = "gaussian",
     ) -> None:
         self._set_noise(sigma, noise)
-        matrix = np.asarray(H, dtype=np.float64)
-        if matrix.ndim == 2 and matrix.shape[0] == matrix.shape[1]:
-            if not np.array_equal(matrix, matrix.T):
-                raise InvalidArgument(
-                    f"H must be symmetric, got one off by {np.abs(matrix - matrix.T).max():.3g}. "
-                    "Give (H + H.T) / 2."
-                )
-            flat = matrix.reshape(-1)
-            n = matrix.shape[0]
-        else:
-            flat = matrix
-            n = flat.size
-        remedy = "Give the diagonal, shape (n,), or a symmetric matrix, shape (n, n)."
-        flat = _check.vector("H", flat, None, remedy=remedy)
-        self._build(flat, n, x_star, matrix.ndim == 2)
+        given = np.asarray(H)
+        square = given.ndim == 2 and given.shape[0] == given.shape[1]
+        flat = _check.vector(
+            "H",
+            given.reshape(-1) if square else given,
+            None,
+            remedy="Give the diagonal, shape (n,), or a symmetric matrix, shape (n, n).",
+        )
+        n = given.shape[0]
+        if square and not np.array_equal(flat.reshape(n, n), flat.reshape(n, n).T):
+            raise InvalidArgument.of("H", "must be symmetric", H, "Give (H + H.T) / 2.")
+        self._build(flat, n, x_star, square)
 
     @classmethod
     def isotropic(
@@ -106,7 +104,7 @@ class Quadratic(Stream):
 
     def _build(self, flat: Vector, n: int, x_star: Any, dense: bool) -> None:
         if not flat.any():
-            raise InvalidArgument("H must not be zero, got zeros. A constant has no minimiser.")
+            raise InvalidArgument.of("H", "must not be zero", 0.0, "A constant has no minimiser.")
         centre = _check.vector(
             "x_star",
             np.zeros(n) if x_star is None else x_star,
@@ -148,6 +146,7 @@ class Quadratic(Stream):
         if comb(self.n, T) <= ENUMERATION_LIMIT:
             sets = map(list, combinations(range(self.n), T))
             return sqrt(max(top_eigenvalue(square[np.ix_(S, S)]) for S in sets))
-        largest = -np.sort(-np.abs(square), axis=1)[:, :T].sum(axis=1).max()
-        frobenius = -np.sort(-np.diagonal(square))[:T].sum()
-        return sqrt(min(largest, frobenius)) * (1 + 4 * self.n * EPS)
+        # lambda_max is at most the largest row sum of |square[S, S]| and at most its trace.
+        rows = np.sort(np.abs(square), axis=1)[:, -T:].sum(axis=1)
+        trace = np.sort(np.diagonal(square))[-T:].sum()
+        return sqrt(min(rows.max(), trace)) * (1 + 4 * self.n * EPS)

@@ -1,27 +1,27 @@
-"""Regression with losses that are not convex."""
+"""Linear models under losses that are not convex."""
 
 from __future__ import annotations
 
-from math import e, sqrt
+from math import e, inf, sqrt
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.special import expit
 
+from .. import _check
+from .._check import Vector
 from ..errors import InvalidArgument
-from ._linear import LinearModel, labels
+from ._linear import LinearModel, answers
 
-# sup over z and over y in [0, 1] of |d^2/dz^2 (s(z) - y)^2|: the second derivative is affine in
+# sup over z and over y in [0, 1] of |d^2/dz^2 (s(z) - y)^2|. The second derivative is affine in
 # y, so y = 0 is as bad as any; there it is 2 s^2 (1-s) (2-3s), stationary where
 # 12 s^2 - 15 s + 4 = 0.
 _S = (15 - sqrt(33)) / 24
-SIGMOID_CURVATURE = 2 * _S**2 * (1 - _S) * (2 - 3 * _S)
+_SIGMOID_CURVATURE = 2 * _S**2 * (1 - _S) * (2 - 3 * _S)
 
-_ROBUST = {  # loss: (sup |psi'| / scale, name of the paper trail)
-    "welsch": sqrt(1 / (2 * e)),
-    "geman": 3 * sqrt(3) / 16,
-    "cauchy": 0.5,
-}
+# sup |psi'| at scale 1; sup |psi''| is 1 for all three, at residual zero.
+_ROBUST_SLOPES = {"welsch": sqrt(1 / (2 * e)), "geman": 3 * sqrt(3) / 16, "cauchy": 0.5}
 
 
 class SigmoidRegression(LinearModel):
@@ -52,39 +52,199 @@ class SigmoidRegression(LinearModel):
     array([-0.125,  0.25 ])
     """
 
-    _curvature = SIGMOID_CURVATURE
+    _curvature = _SIGMOID_CURVATURE
 
     def __init__(self, A: Any, y: ArrayLike) -> None:
-        b = labels(y)
+        b = answers(y)
         if b.min() < 0 or b.max() > 1:
-            worst = b.min() if b.min() < 0 else b.max()
-            raise InvalidArgument(
-                f"y must lie in [0, 1], got {worst}. For labels -1 and 1 give (y + 1) / 2."
+            worst = float(b.min() if b.min() < 0 else b.max())
+            raise InvalidArgument.of(
+                "y", "must lie in [0, 1]", worst, "For labels -1 and 1 give (y + 1) / 2."
             )
         self._set_model("sigmoid", A, b)
         root = np.sqrt(1 - b + b * b)
-        self._slopes = np.zeros_like(b)
-        for s in ((1 + b + root) / 3, (1 + b - root) / 3):
-            self._slopes = np.maximum(self._slopes, 2 * np.abs(s - b) * s * (1 - s))
+        s = np.stack([1 + b + root, 1 + b - root]) / 3
+        self._slopes = (2 * np.abs(s - b) * s * (1 - s)).max(axis=0)
 
-    @classmethod
-    def planted(
-        cls, n_samples: int, n: int, density: float | None = None, rng: Any = None
-    ) -> SigmoidRegression:
-        """Return a problem on synthetic data whose labels a hidden x fits: inf f = 0.
+    @staticmethod
+    def _answers(z: Vector) -> Vector:
+        return np.asarray(expit(z))
 
-        Parameters
-        ----------
-        n_samples, n : int
-            Shape of the data.
-        density : float, optional
-            Share of nonzero entries per row, in (0, 1]: CSR data. None: dense.
-        rng : optional
-            Anything that ``numpy.random.default_rng`` takes.
-        """
-        from .synthetic import design, hidden
 
-        rng = np.random.default_rng(rng)
-        A = design(n_samples, n, density=density, rng=rng)
-        z = A @ hidden(n, rng=rng)
-        return cls(A, 1 / (1 + np.exp(-z)))
+class RobustRegression(LinearModel):
+    """f(x) = (1/N) sum_j psi(a_j'x - y_j) with a loss psi that outliers hardly move.
+
+    With u = r / scale, psi(r) is scale^2 times
+
+    ``"welsch"``
+        (1 - exp(-u^2)) / 2, |psi'| <= scale sqrt(1 / (2 e));
+    ``"geman"``
+        u^2 / (2 (1 + u^2)), |psi'| <= scale 3 sqrt(3) / 16;
+    ``"cauchy"``
+        log(1 + u^2) / 2, |psi'| <= scale / 2.
+
+    For all three sup |psi''| = 1, at r = 0, so L and L_max are exact if some x fits all data.
+
+    Parameters
+    ----------
+    A : array_like or SciPy sparse matrix, shape (n_samples, n)
+        Data, finite; see `LinearModel` for what is used without a copy.
+    y : array_like, shape (n_samples,)
+        Targets, finite.
+    loss : str
+        The loss.
+    scale : float
+        Residual, > 0, from which on a datum counts as an outlier.
+
+    Raises
+    ------
+    InvalidArgument
+        If an argument is not finite, of the wrong shape or out of range.
+
+    Examples
+    --------
+    >>> from asysg.objectives import RobustRegression
+    >>> f = RobustRegression([[1.0], [1.0]], [0.0, 1e6], loss="geman")
+    >>> round(f.value([0.0]), 6)
+    0.25
+    """
+
+    _curvature = 1.0
+
+    def __init__(self, A: Any, y: ArrayLike, loss: str = "welsch", scale: float = 1.0) -> None:
+        self.loss = _check.choice(
+            "loss", loss, tuple(_ROBUST_SLOPES), remedy="All three are bounded-influence losses."
+        )
+        self.scale = _check.number("scale", scale, above=0, remedy="It is a size of residuals.")
+        self._set_model(loss, A, answers(y), self.scale)
+        self._slopes = self.scale * _ROBUST_SLOPES[loss]
+
+
+class SineRegression(LinearModel):
+    """f(x) = (1/N) sum_j (1 - cos(a_j'x - y_j)): regression of angles, with many minima.
+
+    The constants are those of `LinearModel` with sup |psi''| = sup |psi'| = 1; L and L_max are
+    exact if some x fits all data.
+
+    Parameters
+    ----------
+    A : array_like or SciPy sparse matrix, shape (n_samples, n)
+        Data, finite; see `LinearModel` for what is used without a copy.
+    y : array_like, shape (n_samples,)
+        Angles, finite.
+
+    Raises
+    ------
+    InvalidArgument
+        If A or y is not finite or of the wrong shape.
+
+    Examples
+    --------
+    >>> from asysg.objectives import SineRegression
+    >>> SineRegression([[1.0, 2.0]], [0.0]).gradient([0.0, 0.0])
+    array([0., 0.])
+    """
+
+    _curvature = 1.0
+    _slopes = 1.0
+
+    def __init__(self, A: Any, y: ArrayLike) -> None:
+        self._set_model("sine", A, answers(y))
+
+
+class PhaseRetrieval(LinearModel):
+    """f(x) = (1/N) sum_j (sqrt(1 + (a_j'x)^2) - y_j)^2 / 2: the sign of a_j'x is lost.
+
+    The constants are those of `LinearModel` with sup |psi''| = max(1, max_j y_j - 1). The
+    gradients of the samples differ without bound as ||x|| grows, so no sigma holds for all x and
+    `constants` refuses. The lower bound is the mean of max(0, 1 - y_j)^2 / 2.
+
+    Parameters
+    ----------
+    A : array_like or SciPy sparse matrix, shape (n_samples, n)
+        Data, finite; see `LinearModel` for what is used without a copy.
+    y : array_like, shape (n_samples,)
+        Smoothed amplitudes, at least 0.
+
+    Raises
+    ------
+    InvalidArgument
+        If A or y is not finite, of the wrong shape, or an amplitude is negative.
+
+    Examples
+    --------
+    >>> from asysg.objectives import PhaseRetrieval
+    >>> f = PhaseRetrieval([[1.0]], [2.0])
+    >>> f.value([3**0.5]) < 1e-30, f.value([-(3**0.5)]) < 1e-30, round(f.L, 9)
+    (True, True, 1.0)
+    """
+
+    _remedy = (
+        "The samples' gradients differ without bound in ||x||: give a float steplength, or your "
+        "own theory.ProblemConstants(..., estimated=True) with a sigma for the region you expect."
+    )
+
+    def __init__(self, A: Any, y: ArrayLike) -> None:
+        b = answers(y)
+        if b.min() < 0:
+            raise InvalidArgument.of(
+                "y", "must be at least 0", float(b.min()), "Amplitudes have no sign; give abs(y)."
+            )
+        self._set_model("amplitude", A, b)
+        self._curvature = max(1.0, float(b.max()) - 1.0)
+        self.sigma = inf
+        self.lower_bound = float(np.mean(np.maximum(0.0, 1.0 - b) ** 2) / 2)
+
+    @staticmethod
+    def _answers(z: Vector) -> Vector:
+        return np.hypot(1.0, z)
+
+
+class NonconvexLogistic(LinearModel):
+    """Logistic loss with a penalty that large coordinates escape.
+
+    f(x) = (1/N) sum_j log(1 + exp(-y_j a_j'x)) + reg sum_i x_i^2 / (1 + x_i^2), y_j = -1 or 1.
+
+    The constants are those of `LinearModel` with sup |psi''| = 1/4 and sup |psi'| = 1; L and
+    L_max are attained at x = 0.
+
+    Parameters
+    ----------
+    A : array_like or SciPy sparse matrix, shape (n_samples, n)
+        Data, finite; see `LinearModel` for what is used without a copy.
+    y : array_like, shape (n_samples,)
+        Labels, -1 or 1.
+    reg : float
+        Weight of the penalty, at least 0. If it is not zero, gradients of samples are dense.
+
+    Raises
+    ------
+    InvalidArgument
+        If an argument is not finite, of the wrong shape, or a label is neither -1 nor 1.
+
+    Examples
+    --------
+    >>> from asysg.objectives import NonconvexLogistic
+    >>> f = NonconvexLogistic([[2.0, 0.0]], [1.0], reg=0.5)
+    >>> f.gradient([0.0, 1.0])
+    array([-1.  ,  0.25])
+    >>> round(f.L, 9)
+    2.0
+    """
+
+    _curvature = 0.25
+    _slopes = 1.0
+
+    def __init__(self, A: Any, y: ArrayLike, reg: float = 0.01) -> None:
+        b = answers(y)
+        wrong = b[np.abs(b) != 1]
+        if wrong.size:
+            raise InvalidArgument.of(
+                "y", "must be -1 or 1", float(wrong[0]), "For labels 0 and 1 give 2 * y - 1."
+            )
+        self.reg = _check.number("reg", reg, least=0, remedy="It is the weight of the penalty.")
+        self._set_model("logistic", A, b, reg=self.reg)
+
+    @staticmethod
+    def _answers(z: Vector) -> Vector:
+        return np.where(z < 0, -1.0, 1.0)

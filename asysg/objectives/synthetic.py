@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from . import _check
-from ._check import Vector
+from .. import _check
+from ..errors import InvalidArgument
 
 
 def design(n_samples: int, n: int, *, density: float | None = None, rng: Any = None) -> Any:
@@ -45,6 +45,8 @@ def design(n_samples: int, n: int, *, density: float | None = None, rng: Any = N
     if density is None:
         return rng.standard_normal((n_samples, n)) / np.sqrt(n)
     density = _check.number("density", density, above=0, remedy="It is the share of nonzeros.")
+    if density > 1:
+        raise InvalidArgument.of("density", "must be at most 1", density, "1 stores every entry.")
     per_row = min(n, max(1, round(density * n)))
     indices = np.sort(_distinct(n_samples, per_row, n, rng), axis=1).reshape(-1)
     data = rng.standard_normal(n_samples * per_row) / np.sqrt(per_row)
@@ -63,8 +65,3 @@ def _distinct(n_rows: int, count: int, n: int, rng: np.random.Generator) -> Any:
         if not again.any():
             return drawn
         drawn[again] = rng.integers(n, size=(int(again.sum()), count))
-
-
-def hidden(n: int, *, rng: Any = None) -> Vector:
-    """Return a normal vector to plant: the solution that the labels are made from."""
-    return np.random.default_rng(rng).standard_normal(n)

@@ -26,6 +26,8 @@ from .delays import Delays, constant
 
 __all__ = ["delays", "minimize", "recursion"]
 
+METHODS = ("sgd", "asysg-con", "asysg-incon")
+
 
 class Given:
     """A scheduler whose reads are given: the compiled recursion fed with a delay schedule."""
@@ -43,32 +45,38 @@ class Given:
             key=plan.key,
         )
         self.histogram = np.zeros(64, dtype=np.int64)
-        self.max_delay = self.sum_delay = self.recomputed = 0
+        self.max_delay = self.sum_delay = self.recomputed = self.overwrites = 0
         self.log: NDArray[Any] | None = None
+        self.log_dtype = np.dtype(np.void)
+        self.reads: NDArray[np.float64] | None = None
 
     @property
     def x(self) -> NDArray[np.float64]:
         """The current iterate."""
-        return self.kernel.x  # type: ignore[no-any-return]
+        return self.kernel.x
 
     @property
     def clock(self) -> int:
         """Updates done."""
-        return self.kernel.clock  # type: ignore[no-any-return]
+        return self.kernel.clock
 
-    def advance(self, until: int, gamma: NDArray[np.float64]) -> bool:
+    @property
+    def trouble(self) -> tuple[str, int, int] | None:
+        """What ended the run early."""
+        return self.kernel.trouble
+
+    def advance(self, until: int, gamma: NDArray[np.float64]) -> None:
         """Do updates ``clock .. until - 1``."""
         start, M = self.clock, self.plan.M
         table = self.schedule.table(self.key, start, until, M)
         seen = self.schedule.seen and self.schedule.seen(self.key, start, until, M)
-        ok = self.kernel.advance(until, gamma, table, seen)
+        self.kernel.advance(until, gamma, table, seen)
         done = self.clock - start
         # An update is as stale as the oldest read it is made of.
         tau = np.minimum(table[:done].max(axis=1), np.arange(start, start + done))
         self.histogram += np.bincount(np.frexp(tau)[1], minlength=64)
         self.max_delay = max(self.max_delay, int(tau.max(initial=0)))
         self.sum_delay += int(tau.sum())
-        return bool(ok)
 
 
 def minimize(
@@ -123,6 +131,7 @@ progress
     plan = make_plan(
         obj,
         x0,
+        methods=METHODS,
         method=method,
         steplength=steplength,
         batch_size=batch_size,
@@ -149,10 +158,10 @@ progress
     plan = replace(
         plan,
         simulated=True,
+        update="simulated",
         constant_delay=schedule.is_constant,
         record="sampled",
         evidence=(
-            Hypothesis("no update is lost", True, None, {}, "by construction", "simulated"),
             Hypothesis(
                 "samples unbiased",
                 True,

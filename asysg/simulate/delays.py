@@ -65,7 +65,7 @@ def constant(T: int) -> Delays:
     >>> delays.constant(3).T
     3
     """
-    T = integer("T", T, 0)
+    T = integer("T", T, least=0)
     return Delays(
         f"constant({T})",
         T,
@@ -82,7 +82,7 @@ def uniform(T: int) -> Delays:
     T : int
         At least 0.
     """
-    T = integer("T", T, 0)
+    T = integer("T", T, least=0)
     return Delays(
         f"uniform({T})",
         T,
@@ -102,7 +102,7 @@ def subsets(T: int, seen: float = 0.5) -> Delays:
     seen : float
         In 0..1.
     """
-    T = integer("T", T, 0)
+    T = integer("T", T, least=0)
     if not 0 <= seen <= 1:
         raise InvalidArgument(f"seen must lie in 0..1, got {seen!r}.")
 

@@ -15,7 +15,7 @@ def obj():
 X0 = np.ones(3)
 GOOD = {"steplength": 0.1, "n_updates": 10}
 BAD_BOTH = [
-    ("method", "hogwild"),
+    ("method", "downpour"),
     ("method", None),
     ("n_updates", 0),
     ("n_updates", None),
@@ -95,6 +95,10 @@ def test_combinations(obj):
         asysg.minimize(obj, X0, record=False, max_delay=3, **GOOD)
     with pytest.raises(InvalidArgument, match="^record must"):
         asysg.minimize(obj, X0, record=False, steplength="prescribed", n_updates=10, n_threads=2)
+    with pytest.raises(InvalidArgument, match="^update must be 'atomic' for method"):
+        asysg.minimize(obj, X0, method="asysg-con", update="lossy", **GOOD)
+    with pytest.raises(InvalidArgument, match="^record must not be 'full"):
+        asysg.minimize(obj, X0, record="full+reads", checkpoint="run.npz", **GOOD)
     with pytest.raises(InvalidArgument, match="^delays must be left out for method 'sgd'"):
         simulate.minimize(obj, X0, method="sgd", delays=simulate.delays.uniform(2), **GOOD)
     with pytest.raises(InvalidArgument, match="^delays must be consistent"):

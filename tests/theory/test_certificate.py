@@ -8,9 +8,9 @@ import struct
 
 import numpy as np
 import pytest
-from asysg.theory import Certificate, CertificateError, Hypothesis, InvalidArgument
 
 from asysg import theory
+from asysg.theory import Certificate, CertificateError, Hypothesis, InvalidArgument
 
 C = theory.ProblemConstants(gap=1.0, sigma=1.0, L=1.0, n=4, L_max=0.5, L_T=0.75)
 
@@ -99,6 +99,7 @@ def test_too_few_updates():
     assert failing[0].numbers == {"K": 50.0, "K_min": 100.0}
     assert failing[0].slack == -1.0
     assert "2 times too small" in short.explain()
+    assert "theorem alone, which demands no K" in short.explain()
     assert theory.con.prescribe(C, K=100, M=1, T=4, form="paper").certificate.holds
 
 

@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 import pytest
-from asysg.theory import ProblemConstants, con, incon
 
 from asysg import theory
+from asysg.theory import ProblemConstants, con, incon
 
 # gap 2, sigma 1, L 1/2; M 2, T 2, K 8, gamma 1/8: a = 1/8, s = (1/2 * 2 * 2 / 8)^2 = 1/16,
 # R0 = 4/(8 * 2 / 8) + 1/16 = 2.0625, N = 1/4 * 2 * 2 / 64 = 1/64, rho = sqrt(1/4) = 1/2.
@@ -22,7 +22,7 @@ CON = {
 # gap 1, sigma 2, n 16, L_max 1, L_T 2; M 4, T 2, K 512, gamma 1/32: a = 1/8,
 # s = (2 * 4 / 32)^2 * 2 * 17 / 256 = 34/4096, R0 = 32/(512 * 4 / 32) + 4/32 = 0.625,
 # N = 4 * 4 * 2 * 4 / (1024 * 16) = 1/128.
-I = ProblemConstants(gap=1.0, sigma=2.0, L=2.0, n=16, L_max=1.0, L_T=2.0)
+INC = ProblemConstants(gap=1.0, sigma=2.0, L=2.0, n=16, L_max=1.0, L_T=2.0)
 INCON = {
     "paper": 0.625 + 2 / 128,
     "plus": 0.625 + 1.5 / 128,
@@ -39,7 +39,7 @@ def test_con_bound(form):
 
 @pytest.mark.parametrize("form", INCON)
 def test_incon_bound(form):
-    found = incon.bound(1 / 32, I, K=512, M=4, T=2, form=form)
+    found = incon.bound(1 / 32, INC, K=512, M=4, T=2, form=form)
     assert found == pytest.approx(INCON[form], rel=1e-15)
 
 
@@ -71,7 +71,7 @@ def test_incon_gamma_max():
         "robust": 64 * 4 / 16,
     }.items():
         root = (math.sqrt(16 + 4 * r2) - 4) / (2 * r2)
-        assert incon.gamma_max(I, M=4, T=2, form=form) == pytest.approx(root, rel=1e-14)
+        assert incon.gamma_max(INC, M=4, T=2, form=form) == pytest.approx(root, rel=1e-14)
 
 
 def test_con_corollaries():
@@ -103,23 +103,23 @@ def test_con_corollaries():
 def test_incon_corollaries():
     # Corollary 4: sqrt(2 * 16/(2 * 4 * 100 * 4)) = 0.1;
     # K_min = 16 * 2 * 4 (64 + 16)/(4 * 4) = 640; rate = sqrt(72 * 2 * 16/400) * 2 = 4.8.
-    assert incon.gamma_prescribed(I, K=100, M=4, T=2) == pytest.approx(0.1, rel=1e-15)
-    assert incon.K_min(I, M=4, T=2) == 640
-    assert incon.T_max(I, K=640, M=4) == 2
-    assert incon.T_max(I, K=639, M=4) == 1
-    assert incon.rate(I, K=100, M=4) == pytest.approx(4.8, rel=1e-14)
+    assert incon.gamma_prescribed(INC, K=100, M=4, T=2) == pytest.approx(0.1, rel=1e-15)
+    assert incon.K_min(INC, M=4, T=2) == 640
+    assert incon.T_max(INC, K=640, M=4) == 2
+    assert incon.T_max(INC, K=639, M=4) == 1
+    assert incon.rate(INC, K=100, M=4) == pytest.approx(4.8, rel=1e-14)
     x = math.sqrt(16 * 2 / 400) * 2
     proven = (math.sqrt(2) * 1.5 + 0.5) * x
-    assert incon.rate_proven(I, K=100, M=4, T=2) == pytest.approx(proven, rel=1e-14)
-    assert incon.rate_proven(I, K=100, M=4, T=0) == pytest.approx(proven - x / 2, rel=1e-14)
+    assert incon.rate_proven(INC, K=100, M=4, T=2) == pytest.approx(proven, rel=1e-14)
+    assert incon.rate_proven(INC, K=100, M=4, T=0) == pytest.approx(proven - x / 2, rel=1e-14)
     # Corollary P: (2 * 16 * 4/4) max{33/16, 1.5 * 4 * 2/16}^2 = 32 * 33^2/256 = 136.125.
-    assert incon.K_min(I, M=4, T=2, form="plus") == 137
+    assert incon.K_min(INC, M=4, T=2, form="plus") == 137
     # T = 16: max{47/16, (1 + sqrt(15/32)) 4} = 6.7386; 32 * 45.409 = 1453.1
-    assert incon.K_min(I, M=4, T=16, form="plus") == 1454
+    assert incon.K_min(INC, M=4, T=16, form="plus") == 1454
     # constant delay, T = 16: 32 * 4^2; robust: 32 * (4 * 256/16)^2
-    assert incon.K_min(I, M=4, T=16, form="uniform") == 512
-    assert incon.K_min(I, M=4, T=16, form="robust") == 32 * 64 * 64
-    assert incon.rate(I, K=100, M=4, form="robust") == pytest.approx(
+    assert incon.K_min(INC, M=4, T=16, form="uniform") == 512
+    assert incon.K_min(INC, M=4, T=16, form="robust") == 32 * 64 * 64
+    assert incon.rate(INC, K=100, M=4, form="robust") == pytest.approx(
         3 * math.sqrt(2) * math.sqrt(16 / 400) * 2, rel=1e-14
     )
 
@@ -154,3 +154,15 @@ def test_schedule():
     assert con.bound(gamma, C, K=3, M=1, T=1, form="paper") == pytest.approx(expected, rel=1e-15)
     cert = theory.certify(C, algorithm="con", gamma=gamma, K=3, M=1, T=1, form="paper")
     assert cert.hypotheses[0].slack == pytest.approx(0.25, rel=1e-15)
+
+
+def test_linear_speedup_range_grows_like_the_root_of_K():
+    # con: T_max = floor(sqrt(K sigma^2/(4 M L gap))) - 1 = floor(sqrt(K/8)) - 1 for M = 2;
+    # incon: 8 (64 + 4 T^2) <= K, so floor(sqrt(K/32 - 16)) for M = 4.
+    for K in (10**4, 10**6, 10**8, 10**10):
+        assert con.workers_max(C, K=K, M=2) == math.isqrt(K // 8)
+        assert incon.T_max(INC, K=K, M=4) == math.isqrt(K // 32 - 16)
+        ratio = con.workers_max(C, K=100 * K, M=2, form="plus") / con.workers_max(
+            C, K=K, M=2, form="plus"
+        )
+        assert ratio == pytest.approx(10, rel=0.05)

@@ -4,13 +4,14 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from scipy.optimize import minimize_scalar
+
 from asysg.theory import ProblemConstants, con, incon
 from asysg.theory._frame import FORMS
 from asysg.theory._schedule import leading_sums, trailing_sums
 from asysg.theory._sharp import phi
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
-from scipy.optimize import minimize_scalar
 
 MODULES = {"con": con, "incon": incon}
 both = pytest.mark.parametrize("mod", [con, incon], ids=list(MODULES))
@@ -143,12 +144,12 @@ def test_one_coordinate_is_the_whole_vector(form, gap, sigma, L, M, T, K, t):
 @given(c=constants(), M=batch, K=updates, t=part)
 def test_without_delays_all_theorems_are_one(mod, c, M, K, t):
     # 2 p gap/(K M g) + l g sigma^2, divided by 2 - a for the two that keep the second average.
-    p, l = (1, c.L) if mod is con else (c.n, c.L_max)
-    g = t / (M * l)
-    R0 = 2 * p * c.gap / (K * M * g) + l * g * c.sigma**2
+    p, smooth = (1, c.L) if mod is con else (c.n, c.L_max)
+    g = t / (M * smooth)
+    R0 = 2 * p * c.gap / (K * M * g) + smooth * g * c.sigma**2
     for form in FORMS:
         expected = R0 / (2 - t) if form in ("sharp", "uniform") else R0
-        assert mod.gamma_max(c, M=M, T=0, form=form) == pytest.approx(1 / (M * l), rel=1e-12)
+        assert mod.gamma_max(c, M=M, T=0, form=form) == pytest.approx(1 / (M * smooth), rel=1e-12)
         assert mod.bound(g, c, K=K, M=M, T=0, form=form) == pytest.approx(expected, rel=1e-12)
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from asysg.theory import InvalidArgument, ProblemConstants, con, incon
 
 from asysg import theory
+from asysg.theory import InvalidArgument, ProblemConstants, con, incon
 
 C = ProblemConstants(gap=1.0, sigma=1.0, L=1.0)
 NOT_FLOATS = [True, np.True_, math.nan, math.inf, -math.inf, -1.0, None, "1", 1j, [1.0], 10**400]
@@ -136,9 +136,9 @@ def test_measurements(bad):
 
 
 def test_errors_survive_pickling():
-    e = pickle.loads(pickle.dumps(InvalidArgument("M", "must be", 0, "Do so.")))
-    assert (str(e), e.name, e.value) == ("M must be, got 0. Do so.", "M", 0)
-    long = InvalidArgument("gamma", "must be short", list(range(1000)))
+    e = pickle.loads(pickle.dumps(InvalidArgument.of("M", "must be", 0, "Do so.")))
+    assert (type(e), str(e)) == (InvalidArgument, "M must be, got 0. Do so.")
+    long = InvalidArgument.of("gamma", "must be short", list(range(1000)))
     assert len(str(long)) < 120
 
 

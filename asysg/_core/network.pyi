@@ -1,0 +1,13 @@
+"""Fully connected tanh networks with a softmax or a squared loss."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .kernel import Kernel
+
+class Network(Kernel):
+    def __init__(
+        self, sizes: tuple[int, ...], inputs: NDArray[np.float64], targets: NDArray[Any]
+    ) -> None: ...

@@ -1,0 +1,31 @@
+"""The recursions of both algorithms with given delays."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+class Recursion:
+    def __init__(
+        self,
+        capsule: Any,
+        x0: NDArray[np.float64],
+        *,
+        whole: bool,
+        M: int,
+        T: int,
+        key: tuple[int, int],
+    ) -> None: ...
+    def advance(
+        self,
+        until: int,
+        gamma: NDArray[np.float64],
+        delays: NDArray[np.int64],
+        seen: NDArray[np.uint8] | None = None,
+    ) -> None: ...
+    @property
+    def x(self) -> NDArray[np.float64]: ...
+    @property
+    def clock(self) -> int: ...
+    @property
+    def trouble(self) -> tuple[str, int, int] | None: ...

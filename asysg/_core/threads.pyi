@@ -1,0 +1,53 @@
+"""The algorithms on real threads."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+LOG: np.dtype[np.void]
+METHODS: dict[str, int]
+RECORDING: dict[bool | str, int]
+
+class Threads:
+    def __init__(
+        self,
+        capsule: Any,
+        x0: NDArray[np.float64],
+        *,
+        method: str,
+        M: int,
+        p: int,
+        key: tuple[int, int],
+        max_delay: int,
+        recording: bool | str,
+        lossy: bool = False,
+        clock: int = 0,
+    ) -> None: ...
+    def advance(self, until: int, gamma: NDArray[np.float64]) -> None: ...
+    @property
+    def x(self) -> NDArray[np.float64]: ...
+    @property
+    def log(self) -> NDArray[Any] | None: ...
+    @property
+    def log_dtype(self) -> np.dtype[np.void]: ...
+    @property
+    def reads(self) -> NDArray[np.float64] | None: ...
+    @property
+    def team(self) -> int: ...
+    @property
+    def clock(self) -> int: ...
+    @property
+    def trouble(self) -> tuple[str, int, int] | None: ...
+    @property
+    def histogram(self) -> NDArray[np.int64]: ...
+    @property
+    def max_delay(self) -> int: ...
+    @property
+    def sum_delay(self) -> int: ...
+    @property
+    def recomputed(self) -> int: ...
+    @property
+    def overwrites(self) -> int: ...
+    @property
+    def updates_by_worker(self) -> list[int]: ...

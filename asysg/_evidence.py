@@ -1,0 +1,120 @@
+"""From what happened in a run to its certificate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from . import theory
+from ._plan import Plan, State
+from .errors import InvalidArgument
+from .result import STATUS, Staleness, Trace
+from .theory import Certificate, Hypothesis
+
+#: Why no update is lost, by way of writing.
+LOSSES = {
+    "atomic": "every add is atomic, or made under the lock",
+    "lossy": "counted where a write overwrote another; each lost one update or more",
+    "simulated": "simulated",
+}
+
+
+def certify(
+    plan: Plan, staleness: Staleness, trace: Trace, status: str, state: State
+) -> Certificate:
+    """Say which hypotheses of the theorem this run satisfied, and what follows."""
+    T, nit = staleness.max, state.clock
+    evidence = [
+        Hypothesis(
+            "delays bounded by T",
+            T is not None,
+            None if T is None else 0.0,
+            {} if T is None else {"max_delay": float(T), "T": float(T)},
+            "measured" if plan.max_delay is None else "enforced",
+            delay_note(T, plan.prescribed_T),
+        ),
+        Hypothesis(
+            "all updates done",
+            status == "completed",
+            None,
+            {"done": float(nit), "K": float(plan.K)},
+            "measured",
+            "" if status == "completed" else STATUS[status],
+        ),
+        Hypothesis(
+            "no update is lost",
+            state.overwrites == 0,
+            float(-state.overwrites),
+            {"n_lost": float(state.overwrites)},
+            "measured" if plan.update == "lossy" else "by construction",
+            LOSSES[plan.update],
+        ),
+        *plan.evidence,
+    ]
+    gamma: Any = plan.steps.gamma
+    K, form = max(1, nit), plan.form
+    if gamma is None and plan.algorithm == "con":
+        # Theorem 1 is the one statement for steps that vary.
+        gamma, form = np.broadcast_to(plan.steps.block(0, K), K), "paper"
+    elif gamma is None:
+        gamma = plan.steps.at(1)
+        evidence.append(
+            Hypothesis(
+                "constant steplength",
+                False,
+                None,
+                {},
+                "by construction",
+                "no theorem for schedules of AsySG-incon is available",
+            )
+        )
+    if form in ("constant_delay", "uniform"):
+        evidence.append(
+            Hypothesis(
+                "every delay equals T",
+                T == 0 or plan.constant_delay,
+                None,
+                {},
+                "by construction" if plan.simulated else "measured",
+            )
+        )
+    constants = plan.constants
+    if constants is None:
+        try:
+            constants = plan.objective.constants(plan.x0, T=T or 0)
+        except InvalidArgument as error:
+            evidence.append(Hypothesis("problem constants", False, None, {}, "assumed", str(error)))
+    # A run that diverged has no finite ergodic norm; one stopped before its first recorded
+    # iterate has none at all.
+    measured = float("inf") if status == "diverged" else trace.ergodic
+    if isinstance(gamma, np.ndarray) and np.isfinite(measured):
+        # Theorem 1 bounds the mean weighted by the steplengths.
+        weight = trace.weight * gamma[np.minimum(trace.k, K) - 1]
+        measured = float(weight @ trace.grad_norm_sq / weight.sum())
+    if form == "uniform" and status == "completed":
+        # Theorem U bounds the sum over the iterates that were read, k <= K - T.
+        read = trace.k <= K - (T or 0)
+        measured = float(trace.weight[read] @ trace.grad_norm_sq[read])
+    return theory.certify(
+        constants,
+        algorithm=plan.algorithm,
+        gamma=gamma,
+        K=K,
+        M=plan.M,
+        T=T or 0,
+        form=form,
+        measured=None if np.isnan(measured) else measured,
+        evidence=tuple(evidence),
+    )
+
+
+def delay_note(T: int | None, prescribed: int | None) -> str:
+    """Compare the delay that occurred with the one the steplength was prescribed for."""
+    if T is None:
+        return "the run recorded no delays (record=False)"
+    if prescribed is None:
+        return ""
+    if T > prescribed:
+        return f"larger than T = {prescribed}, for which the steplength was prescribed"
+    return f"the steplength was prescribed for T = {prescribed}"

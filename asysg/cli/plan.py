@@ -1,0 +1,189 @@
+"""``asysg plan``: what the theory prescribes."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from .. import theory
+from ..errors import InvalidArgument
+from . import _text
+
+FORMS = ("paper", "plus", "constant_delay", "sharp", "uniform", "robust")
+
+
+def add(commands: Any) -> None:
+    """Add the command to the parser."""
+    command = commands.add_parser(
+        "plan",
+        help="what the theory prescribes for given constants",
+        description="Print steplength, least number of updates, staleness limit, bound and rate "
+        "of both algorithms for given constants. No data, no run.",
+    )
+    constants = command.add_argument_group("constants of the problem")
+    constants.add_argument(
+        "--gap", type=float, required=True, help="f(start) minus a lower bound of f"
+    )
+    constants.add_argument(
+        "--L", type=float, required=True, help="Lipschitz constant of the gradient"
+    )
+    constants.add_argument(
+        "--sigma", type=float, required=True, help="standard deviation of the stochastic gradient"
+    )
+    constants.add_argument("--n", type=int, default=1, help="coordinates (default 1)")
+    constants.add_argument(
+        "--L-max", type=float, metavar="L", help="the same along one coordinate (default: L)"
+    )
+    constants.add_argument(
+        "--L-T", type=float, metavar="L", help="the same for moves of T coordinates (default: L)"
+    )
+    how = command.add_argument_group("how it will be run")
+    how.add_argument("--workers", type=int, default=1, metavar="P", help="workers (default 1)")
+    how.add_argument(
+        "--max-delay", type=int, metavar="T", help="bound on the delays (default: workers - 1)"
+    )
+    how.add_argument(
+        "--batch-size", type=int, default=1, metavar="M", help="samples per update (default 1)"
+    )
+    how.add_argument(
+        "--updates", type=int, metavar="K",
+        help="updates, all workers together (default: the least for which the corollary holds)",
+    )  # fmt: skip
+    how.add_argument(
+        "--form", choices=FORMS, default="plus", help="form of the theorem (default plus)"
+    )
+    command.add_argument("--json", action="store_true", help="print one JSON document")
+    command.set_defaults(command=show)
+
+
+def prescription(
+    algorithm: str, c: theory.ProblemConstants, *, K: int | None, M: int, T: int, form: str
+) -> dict[str, Any]:
+    """Return what one algorithm's theory says, by name.
+
+    Parameters
+    ----------
+    algorithm : {"con", "incon"}
+    c : ProblemConstants
+    K : int or None
+        Updates; the least for which the corollary holds if None.
+    M, T : int
+        Samples per update, bound on the delays.
+    form : str
+        See `asysg.theory`.
+
+    Returns
+    -------
+    dict
+        `K_min` is None where no number of updates is enough (no noise).
+
+    Raises
+    ------
+    InvalidArgument
+        For arguments outside their ranges, and for K None where there is no `K_min`.
+    """
+    side = theory.incon if algorithm == "incon" else theory.con
+    try:
+        K_min: int | None = side.K_min(c, M=M, T=T, form=form)
+    except InvalidArgument:
+        # Bad arguments are refused again below; what is left is "no K is enough".
+        if K is None:
+            raise
+        K_min = None
+    K = K_min if K is None else K
+    assert K is not None
+    p = side.prescribe(c, K=K, M=M, T=T, form=form)
+    gamma_opt = side.gamma_opt(c, K=K, M=M, T=T, form=form)
+    T_max = side.T_max(c, K=K, M=M, form=form)
+    return {
+        "updates": K,
+        "K_min": K_min,
+        "gamma": p.gamma,
+        "bound": p.bound,
+        "rate": side.rate(c, K=K, M=M, form=form),
+        "gamma_max": side.gamma_max(c, M=M, T=T, form=form),
+        "gamma_opt": gamma_opt,
+        "bound_opt": side.bound(gamma_opt, c, K=K, M=M, T=T, form=form),
+        "T_max": T_max,
+        "workers_max": side.workers_max(c, K=K, M=M, form=form),
+        "holds": p.certificate.holds,
+        "fails": [h.name for h in p.certificate.hypotheses if not h.holds],
+        "certificate": p.certificate.to_dict(),
+    }
+
+
+ROWS = {
+    "updates": "updates K",
+    "K_min": "least K for this staleness",
+    "gamma": "steplength prescribed",
+    "bound": "bound at it",
+    "rate": "the corollary's rate",
+    "gamma_max": "largest admissible steplength",
+    "gamma_opt": "steplength of the smallest bound",
+    "bound_opt": "bound at that",
+    "T_max": "staleness limit at K",
+    "workers_max": "workers with linear speedup at K",
+}
+
+
+def show(args: argparse.Namespace) -> int:
+    """Print the prescriptions of both algorithms."""
+    if args.workers < 1:
+        raise InvalidArgument(f"workers must be an integer >= 1, got {args.workers}.")
+    c = theory.ProblemConstants(
+        gap=args.gap, sigma=args.sigma, L=args.L, n=args.n, L_max=args.L_max, L_T=args.L_T
+    )
+    T = args.workers - 1 if args.max_delay is None else args.max_delay
+    both = {
+        algorithm: prescription(
+            algorithm, c, K=args.updates, M=args.batch_size, T=T, form=args.form
+        )
+        for algorithm in ("con", "incon")
+    }
+    if args.json:
+        print(
+            _text.to_json(
+                {
+                    "constants": c.to_dict(),
+                    "form": args.form,
+                    "workers": args.workers,
+                    "batch_size": args.batch_size,
+                    "max_delay": T,
+                    **both,
+                }
+            )
+        )
+        return 0
+    why = (
+        "workers - 1: each worker delivers once while another computes"
+        if args.max_delay is None
+        else "as given"
+    )
+    print(
+        _text.pairs(
+            [
+                (
+                    "constants",
+                    f"gap {c.gap:.6g}, sigma {c.sigma:.6g}, L {c.L:.6g}, L_max {c.L_max:.6g}, "
+                    f"L_T {c.L_T:.6g}, n {c.n}",
+                ),
+                ("workers", f"{args.workers}, {args.batch_size} samples per update"),
+                ("staleness", f"T = {T} ({why})"),
+                ("form", args.form),
+            ]
+        )
+    )
+    print()
+    columns: list[tuple[str, ...]] = [("", "AsySG-con", "AsySG-incon")]
+    for name, label in ROWS.items():
+        columns.append((label, *(_text.limit(both[a][name]) for a in ("con", "incon"))))
+    columns.append(
+        ("the theorem and its corollary",
+         *("apply" if both[a]["holds"] else "do not apply" for a in ("con", "incon")))
+    )  # fmt: skip
+    print(_text.table(columns))
+    for algorithm, name in (("con", "AsySG-con"), ("incon", "AsySG-incon")):
+        if not both[algorithm]["holds"]:
+            print(f"\n{name}: {'; '.join(both[algorithm]['fails'])} does not hold.")
+    print("\nThe steplength multiplies the sum over the samples of an update.")
+    return 0

@@ -1,0 +1,417 @@
+"""``asysg run FILE``: minimise an objective on a user's data, and certify the run."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .. import _files, theory
+from ..errors import InvalidArgument
+from . import _problem, _text
+from .plan import FORMS, prescription
+
+if TYPE_CHECKING:
+    from ..objectives import Objective
+    from ..result import Result
+
+METHODS = ("asysg-incon", "asysg-con", "sgd")
+RECORD: dict[str, str | bool] = {"sampled": "sampled", "full": "full", "off": False}
+#: Without --updates and --epochs: so many epochs, and not fewer updates than this.
+EPOCHS, LEAST_UPDATES = 20, 100_000
+#: The staleness enforced by default is this many updates a thread: rarely met by threads that
+#: all run, and a bound on what one that was paused may add.
+DELAY_PER_THREAD = 4
+PILOT = 20_000
+
+
+def add(commands: Any) -> None:
+    """Add the command to the parser."""
+    command = commands.add_parser(
+        "run",
+        help="minimise an objective on your data and certify the run",
+        description="Read a svmlight/libsvm, .npz or CSV file, print what the theory prescribes, "
+        "run, print the certificate, and save the result (JSON and PNG).",
+        epilog="Ctrl-C stops the run and keeps what was reached (exit code 130).",
+    )
+    command.add_argument("file", metavar="FILE", help="data; svmlight and CSV may be compressed")
+    data = command.add_argument_group("data")
+    data.add_argument(
+        "--format", choices=_files.FORMATS, help="format of FILE (default: told by its name)"
+    )
+    data.add_argument(
+        "--labels", metavar="WHICH",
+        help="CSV: column of the labels, name or number from 0 (default: the last); npz: array "
+        "of the labels (default y) or a file of labels",
+    )  # fmt: skip
+    data.add_argument(
+        "--header", choices=("yes", "no"),
+        help="CSV: whether the first line holds names (default: if no feature of it is a number)",
+    )  # fmt: skip
+    data.add_argument(
+        "--first-index", type=int, choices=(0, 1),
+        help="svmlight: id of the first feature (default: 1; 0 if the id 0 occurs)",
+    )  # fmt: skip
+    data.add_argument(
+        "--features",
+        type=int,
+        metavar="N",
+        help="svmlight: number of features (default: the largest id)",
+    )
+    data.add_argument(
+        "--max-features", type=int, default=_files.MAX_FEATURES, metavar="N",
+        help="refuse files with more features (default %(default)s)",
+    )  # fmt: skip
+    data.add_argument(
+        "--positive", metavar="LABEL", help="this class against the rest (more than two classes)"
+    )
+    data.add_argument(
+        "--scale", choices=_problem.SCALES, default="none",
+        help="divide each feature by its largest absolute value (unit-columns) or each sample by "
+        "its norm (unit-rows); default none",
+    )  # fmt: skip
+    what = command.add_argument_group("what to run")
+    what.add_argument(
+        "--objective", choices=tuple(_problem.FAMILIES), default="sigmoid",
+        help="family of the objective (default sigmoid)",
+    )  # fmt: skip
+    what.add_argument(
+        "--method", choices=METHODS, default="asysg-incon", help="default asysg-incon"
+    )
+    what.add_argument(
+        "--threads", type=int, metavar="P", help="workers (default: the usable cores)"
+    )
+    what.add_argument(
+        "--batch-size", type=int, default=1, metavar="M", help="samples per update (default 1)"
+    )
+    length = what.add_mutually_exclusive_group()
+    length.add_argument("--updates", type=int, metavar="K", help="updates, all workers together")
+    length.add_argument(
+        "--epochs", type=float, metavar="E",
+        help=f"updates in passes over the data: K = E samples/M (default: {EPOCHS}, and at least "
+        f"{LEAST_UPDATES:,} updates)",
+    )  # fmt: skip
+    what.add_argument(
+        "--max-delay", type=_delay, default="auto", metavar="T",
+        help="enforce this staleness; 'none' only measures it (default: "
+        f"{DELAY_PER_THREAD} a thread)",
+    )  # fmt: skip
+    what.add_argument(
+        "--steplength", type=_steplength, default="prescribed", metavar="GAMMA",
+        help="prescribed (default), optimal, or a number; it multiplies the sum over the batch",
+    )  # fmt: skip
+    what.add_argument(
+        "--form", choices=FORMS, default="plus", help="form of the theorem (default plus)"
+    )
+    what.add_argument("--seed", type=int, default=0, help="seed of all draws (default 0)")
+    keep = command.add_argument_group("what to keep")
+    keep.add_argument(
+        "--record", choices=tuple(RECORD), default="sampled",
+        help="delays of all updates and some iterates (sampled, default), besides every update "
+        "(full), or neither (off)",
+    )  # fmt: skip
+    keep.add_argument(
+        "--checkpoint", type=Path, metavar="PATH", help="keep the state here; go on if it exists"
+    )
+    keep.add_argument(
+        "--out", type=Path, default=Path("asysg-run"), metavar="FOLDER",
+        help="folder of the results (default asysg-run)",
+    )  # fmt: skip
+    keep.add_argument("--json", action="store_true", help="print one JSON document instead")
+    keep.add_argument("--no-progress", action="store_true", help="no progress bar")
+    command.set_defaults(command=run)
+
+
+def _delay(word: str) -> int | str:
+    return word if word in ("none", "auto") else int(word)
+
+
+def _steplength(word: str) -> float | str:
+    return word if word in ("prescribed", "optimal") else float(word)
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What is decided before the run: its arguments, and what to say of them."""
+
+    arguments: dict[str, Any]
+    constants: theory.ProblemConstants
+    prescription: dict[str, Any]
+    said: list[tuple[str, str]]
+
+
+def run(args: argparse.Namespace) -> int:
+    """Read, prescribe, run, certify, save."""
+    check(args)
+    data = _files.read(
+        args.file,
+        format=args.format,
+        labels=args.labels,
+        header=None if args.header is None else args.header == "yes",
+        first_index=args.first_index,
+        n_features=args.features,
+        max_features=args.max_features,
+    )
+    y, mapped = _problem.labels(data.y, args.objective, args.positive)
+    A, rescaled = _problem.scaled(data.A, args.scale)
+    objective = _problem.FAMILIES[args.objective](A, y)
+    about = [
+        ("file", f"{args.file} ({'; '.join(data.notes)})"),
+        ("data", _problem.summary(data)),
+        ("labels", mapped),
+        ("scaling", rescaled or "none"),
+    ]
+    setup = prepare(args, objective, _problem.start(args.objective, A, y, args.seed))
+    files = reserve(args.out, f"{stem(args.file)}-{args.objective}-{args.method}")
+    if not args.json:
+        describe(about, setup)
+
+    from .. import minimize
+
+    result = minimize(
+        objective,
+        **setup.arguments,
+        form=args.form,
+        record=RECORD[args.record],
+        checkpoint=args.checkpoint,
+        progress=not (args.no_progress or args.json) and sys.stderr.isatty(),
+        rng=args.seed,
+    )
+    save(result, files)
+    if args.json:
+        print(_text.to_json(document(args, about, setup, result, files)))
+    else:
+        report(result, files)
+    return exit_code(result)
+
+
+def check(args: argparse.Namespace) -> None:
+    """Refuse numbers that cannot be before a large file is read."""
+    for name, least in (("batch_size", 1), ("updates", 1), ("max_delay", 0), ("seed", 0)):
+        value = getattr(args, name)
+        if isinstance(value, int) and value < least:
+            raise InvalidArgument(f"{name} must be an integer >= {least}, got {value}.")
+    if args.epochs is not None and not 0 < args.epochs < float("inf"):
+        raise InvalidArgument(f"epochs must be a finite number > 0, got {args.epochs}.")
+
+
+def exit_code(result: Result) -> int:
+    """Tell how the run ended."""
+    if result.status == "interrupted":
+        return 130
+    return 0 if result.success and result.certificate.verdict != "violated" else 1
+
+
+def prepare(args: argparse.Namespace, objective: Objective, start: _problem.Start) -> Setup:
+    """Choose workers, updates, staleness and steplength, and note why."""
+    import joblib
+
+    from .._minimize import threads
+
+    said = [("objective", f"{objective!r}, {start.note}")]
+    p, M, K = threads(args.threads, args.method), args.batch_size, args.updates
+    cores = int(joblib.cpu_count())
+    more = f"; more than the {cores} usable cores" if p > cores else ""
+    said.append(("method", f"{args.method}, {p} thread{'s' * (p > 1)}{more}, batch size {M}"))
+    n_samples = objective.n_samples or 1
+    if K is None:
+        epochs = EPOCHS if args.epochs is None else args.epochs
+        K = max(1, round(epochs * n_samples / M))
+        if args.epochs is None:
+            K = max(K, LEAST_UPDATES)
+    said.append(("updates", f"K = {K:,}, {K * M / n_samples:.4g} epochs"))
+
+    word = args.steplength
+    T, enforced, why = staleness(args, objective, start, p, M, K)
+    said.append(("staleness", why))
+    constants = start.constants(objective, T)
+    algorithm = "incon" if args.method == "asysg-incon" else "con"
+    plan = prescription(algorithm, constants, K=K, M=M, T=T, form=args.form)
+    if word == "prescribed" and plan["holds"]:
+        said.append(("steplength", f"{plan['gamma']:.6g}, as prescribed"))
+    elif word == "prescribed":
+        word = "optimal"
+        said.append(("steplength", _instead(plan, K, T)))
+    elif word == "optimal":
+        said.append(("steplength", f"{plan['gamma_opt']:.6g}, of the smallest bound"))
+    else:
+        said.append(("steplength", f"{word:.6g}, as given (prescribed: {plan['gamma']:.6g})"))
+    gamma = {"prescribed": plan["gamma"], "optimal": plan["gamma_opt"]}.get(word, word)
+    return Setup(
+        arguments={
+            "x0": start.x,
+            "method": args.method,
+            # A run that may be resumed asks by name: the checkpoint knows the number.
+            "steplength": word if args.checkpoint is not None else gamma,
+            "batch_size": M,
+            "n_updates": K,
+            "n_threads": p,
+            "max_delay": enforced,
+            "constants": start.constants(objective, T) if start.estimated else None,
+        },
+        constants=constants,
+        prescription=plan,
+        said=said,
+    )
+
+
+def _instead(plan: dict[str, Any], K: int, T: int) -> str:
+    """Say why the prescribed steplength is not used, and what is."""
+    least = plan["K_min"]
+    needs = "no number of updates is enough" if least is None else f"K >= {least:,} is needed"
+    return (
+        f"{plan['gamma_opt']:.6g}, the admissible one with the smallest bound, INSTEAD of the "
+        f"prescribed {plan['gamma']:.6g}, whose corollary does not cover K = {K:,} updates at "
+        f"T = {T} ({needs})"
+    )
+
+
+def staleness(
+    args: argparse.Namespace, objective: Objective, start: _problem.Start, p: int, M: int, K: int
+) -> tuple[int, int | None, str]:
+    """Return the T to prescribe for, the one to enforce (None: none), and a sentence."""
+    if isinstance(args.max_delay, int):
+        return args.max_delay, args.max_delay, f"T = {args.max_delay}, enforced"
+    if p == 1:
+        return 0, None, "T = 0 (one thread)"
+    if args.record == "off":
+        if isinstance(args.steplength, str):
+            raise InvalidArgument(
+                f"record must not be off with a steplength by name, got {args.steplength!r}. "
+                "Without the clock no delay is known; give a number."
+            )
+        return 0, None, "not measured (record off)"
+    if args.max_delay == "auto":
+        T = DELAY_PER_THREAD * p
+        return T, T, f"T = {T}, enforced ({DELAY_PER_THREAD} a thread; --max-delay none measures)"
+
+    from .. import minimize
+
+    # At steplength 0 the pilot reads, computes and writes as the run will, and x stays.
+    pilot = minimize(
+        objective, start.x, method=args.method, steplength=0.0, batch_size=M,
+        n_updates=min(K, PILOT), n_threads=p, n_records=1, rng=args.seed,
+        constants=start.constants(objective, 0),
+    )  # fmt: skip
+    if pilot.status == "interrupted":
+        raise KeyboardInterrupt
+    T = int(pilot.staleness.max or 0)
+    return T, None, f"T = {T}, measured by a pilot of {pilot.nit:,} updates; not enforced"
+
+
+def describe(about: list[tuple[str, str]], setup: Setup) -> None:
+    """Print data, constants and prescription."""
+    c, plan = setup.constants, setup.prescription
+    known = "ESTIMATED" if c.estimated else "proven"
+    print(_text.pairs([*about, *setup.said]))
+    print(f"\nConstants ({known})")
+    print(
+        _text.table(
+            [
+                ("gap", "sigma", "L", "L_max", "L_T", "n"),
+                tuple(map(_text.number, (c.gap, c.sigma, c.L, c.L_max, c.L_T, c.n))),
+            ]
+        )
+    )
+    print("\nPrescription")
+    rows = [(label, _text.limit(plan[name])) for name, label in ROWS.items()]
+    print(_text.table(rows), flush=True)
+
+
+ROWS = {
+    "K_min": "least number of updates K",
+    "T_max": "staleness limit at this K",
+    "gamma": "steplength prescribed",
+    "bound": "bound on the ergodic gradient norm at it",
+    "gamma_opt": "steplength of the smallest bound",
+    "bound_opt": "bound at that",
+    "gamma_max": "largest admissible steplength",
+}
+
+
+def report(result: Result, files: dict[str, Path]) -> None:
+    """Print how the run ended, the certificate, and where things are."""
+    seen = result.staleness
+    delay = "not recorded"
+    if seen.max is not None:
+        delay = f"largest {seen.max}, mean {seen.mean:.3g}"
+    rate = result.nit / result.time if result.time > 0 else 0.0
+    first = f"{result.trace.f[0]:.6g} -> " if result.trace.f.size else ""
+    print("\nResult")
+    print(
+        _text.pairs(
+            [
+                ("run", result.message),
+                ("updates", f"{result.nit:,} of {result.n_updates:,} in {result.time:.3g} s "
+                            f"({rate:.3g} a second), {result.n_recomputed:,} recomputed"),
+                ("delays", delay),
+                ("f", f"{first}{result.fun:.6g}"),
+                ("ergodic norm", _text.number(result.trace.ergodic)),
+            ]
+        )
+    )  # fmt: skip
+    print("\nCertificate")
+    print(_text.wrap(result.certificate.explain(), "  "))
+    print("\nSaved")
+    print("\n".join(f"  {path}" for path in files.values() if path.exists()))
+
+
+def stem(file: str) -> str:
+    """Return the name of a data file without its folder and suffixes."""
+    name = Path(file).name
+    for suffix in (".gz", ".bz2", ".xz", ".npz", ".csv", ".tsv", ".svm", ".svmlight", ".libsvm"):
+        name = name.removesuffix(suffix)
+    return name or "data"
+
+
+def reserve(folder: Path, name: str) -> dict[str, Path]:
+    """Make the folder and find names in it that are free: no earlier result is overwritten."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        number = 1
+        while True:
+            base = name if number == 1 else f"{name}-{number}"
+            path = folder / f"{base}.json"
+            try:
+                path.touch(exist_ok=False)
+            except FileExistsError:
+                number += 1
+                continue
+            path.unlink()
+            return {"json": path, "png": folder / f"{base}.png", "log": folder / f"{base}-log.npy"}
+    except OSError as error:
+        raise InvalidArgument(
+            f"out must be a folder that can be written, got {str(folder)!r} ({error.strerror})."
+        ) from error
+
+
+def save(result: Result, files: dict[str, Path]) -> None:
+    """Write the result (JSON), its picture (PNG) and, if there is one, the log of updates."""
+    result.to_json(files["json"])
+    result.plot().savefig(files["png"], dpi=120)
+    if result.log is not None:
+        np.save(files["log"], result.log, allow_pickle=False)
+
+
+def document(
+    args: argparse.Namespace,
+    about: list[tuple[str, str]],
+    setup: Setup,
+    result: Result,
+    files: dict[str, Path],
+) -> dict[str, Any]:
+    """Return what was said, for programs; x is in the saved file alone."""
+    short = {name: value for name, value in result.to_dict().items() if name != "x"}
+    return {
+        "file": str(args.file),
+        "objective": args.objective,
+        "notes": dict([*about, *setup.said]),
+        "constants": setup.constants.to_dict(),
+        "prescription": setup.prescription,
+        "result": short,
+        "files": {name: str(path) for name, path in files.items() if path.exists()},
+    }

@@ -1,0 +1,54 @@
+"""``asysg verify``: certify this installation on the built-in objectives."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+
+def add(commands: Any) -> None:
+    """Add the command to the parser."""
+    command = commands.add_parser(
+        "verify",
+        help="certify this installation on the built-in objectives",
+        description="Run both algorithms on the built-in objectives at the prescribed steplength "
+        "and hold what is measured against the theorems. Exit code 1 on a violation.",
+    )
+    command.add_argument("--quick", action="store_true", help="fewer and shorter runs")
+    command.add_argument(
+        "--threads", type=int, metavar="P", help="threads (default: the usable cores)"
+    )
+    command.add_argument(
+        "--objective", action="append", metavar="NAME",
+        help="only this objective (may be repeated; default: all)",
+    )  # fmt: skip
+    command.add_argument("--seed", type=int, default=0, help="seed of all draws (default 0)")
+    command.add_argument(
+        "--out", type=Path, default=Path("asysg-verify"), metavar="FOLDER",
+        help="where JSON and PNG go (default asysg-verify)",
+    )  # fmt: skip
+    command.add_argument(
+        "--steplength-factor", type=float, default=1.0, metavar="X",
+        help="multiply the prescribed steplength (default 1); to see that a wrong one is noticed",
+    )  # fmt: skip
+    command.set_defaults(command=check)
+
+
+def check(args: argparse.Namespace) -> int:
+    """Run the suite, print its table, save it."""
+    from .. import verify
+
+    report = verify.suite(
+        quick=args.quick,
+        n_threads=args.threads,
+        objectives=args.objective,
+        seed=args.seed,
+        out=args.out,
+        steplength_factor=args.steplength_factor,
+        progress=True,
+    )
+    print(report.table())
+    report.save(args.out)
+    print(f"saved in {args.out}")
+    return 0 if report.ok else 1

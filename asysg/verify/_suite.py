@@ -1,0 +1,172 @@
+"""The main job: run, measure, compare, tell."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from importlib.metadata import version
+
+import numpy as np
+from tqdm import tqdm
+
+from .. import _minimize
+from .._check import integer
+from .._core.openmp import openmp_version
+from ..errors import InvalidArgument
+from ..theory.testing import TOTAL_FALSE_ALARM, ErrorBudget
+from . import _exact, _ordinary, _tight
+from ._instances import chosen
+from ._report import Report, Row
+from ._settings import Settings
+
+
+def suite(
+    *,
+    quick: bool = False,
+    n_threads: int | None = None,
+    objectives: Sequence[str] | None = None,
+    seed: int = 0,
+    out: str | os.PathLike[str] | None = None,
+    steplength_factor: float = 1.0,
+    progress: bool = True,
+) -> Report:
+    """Run both algorithms and hold what is measured against what the theory claims.
+
+    Three kinds of rows, because no single one proves much:
+
+    ordinary
+        Every built-in objective with proven constants, on real threads, at the prescribed
+        steplength. The delay T is enforced, hence certified by construction, and measured. The
+        bound is that of Theorem P for the worst problem, so an ordinary one keeps it even with
+        gross errors in the code: these rows show what a user gets and convict a divergence.
+    tight
+        Isotropic noisy quadratics with a constant delay, where Theorem U is attained: the exact
+        expectation is about 0.965 of the bound, so that a steplength 20 % too large convicts.
+    exact
+        Anisotropic noisy quadratics with random delays, given or recorded on real threads,
+        against their exact moments from both sides: errors that make a run *better* (lost
+        updates, fresher reads than claimed) show here only.
+
+    Parameters
+    ----------
+    quick : bool
+        Fewer rows and replicates: about 15 seconds on two cores in place of about 70.
+    n_threads : int, optional
+        Threads of the ordinary rows and of one exact row; besides, all ordinary rows run on one
+        thread (unless `quick`). By default what the process may use; 1 without OpenMP.
+    objectives : sequence of str, optional
+        Keep only these of the ordinary rows; the others always stay.
+    seed : int
+        At least 0. With one thread the report is the same every time; with more, which thread
+        comes first is the machine's choice.
+    out : path-like, optional
+        Write ``verify.json`` and ``verify.png`` into this folder.
+    steplength_factor : float
+        Multiply every steplength, and leave the claims as they are: a deliberate violation.
+    progress : bool
+        Show a progress bar on stderr.
+
+    Returns
+    -------
+    Report
+        ``report.ok`` tells whether every row kept its claim.
+
+    Raises
+    ------
+    InvalidArgument
+        For every argument that cannot be, before anything runs.
+
+    Notes
+    -----
+    *Half-widths* are those of 95 % intervals by Student's t over independent replicates (spawned
+    seeds). The replicates' means are nearly but not exactly normal, so they are approximate.
+
+    *Verdicts* do not rest on them alone. "violated" is said only by an e-value, the mean over
+    several lambda of prod_r (1 + lambda (Z_r/bound - 1)): where the claim is true its expectation
+    is at most 1, whatever the law of Z_r >= 0, so by Markov's inequality it exceeds 1/alpha with
+    probability at most alpha. "within" is said where mean + half-width keeps the bound,
+    "undecided" otherwise. Of exact rows, two tests by Student's t (mean ergodic norm and last f)
+    say "agrees" or "disagrees"; their alpha is as approximate as the normality of a mean.
+
+    *Error budget*: every row gets the same share of 1e-6.
+
+    Examples
+    --------
+    >>> from asysg import verify
+    >>> report = verify.suite(quick=True, objectives=["cosine"], n_threads=1, progress=False)
+    >>> report.ok, max(row.ratio for row in report.rows) < 1
+    (True, True)
+    """
+    names = chosen(objectives)
+    seed = integer("seed", seed, 0)
+    p = _minimize.threads(n_threads, "asysg-con")
+    if not (np.isfinite(steplength_factor) and steplength_factor > 0):
+        raise InvalidArgument(
+            f"steplength_factor must be finite and > 0, got {steplength_factor!r}."
+        )
+    counts = [p] if quick or p == 1 else [p, 1]
+    ordinary = [(name, method, q) for name in names for method in _ordinary.METHODS for q in counts]
+    tight = _tight.TIGHT[: _tight.QUICK] if quick else _tight.TIGHT
+    settings = Settings(quick, p, seed, float(steplength_factor), 0.0)
+    exact = _exact.cases(settings)
+    count = len(ordinary) + len(tight) + len(exact)
+    budget = ErrorBudget()
+    settings = replace(settings, alpha=budget.share("rows", tests=count, of=budget.total))
+    total = (
+        len(ordinary) * _ordinary.replicates(settings)
+        + len(tight) * _tight.replicates(settings)
+        + sum(case.replicates(settings) for case in exact)
+    )
+    began = time.perf_counter()
+    rows: list[Row] = []
+    # One child per kind: leaving objectives out does not change the draws of the other rows.
+    kinds = np.random.SeedSequence(seed).spawn(3)
+    with tqdm(total=total, unit="run", disable=not progress, desc="verify") as bar:
+        for case, stream in zip(tight, kinds[0].spawn(len(tight)), strict=True):
+            rows.append(_tight.tight_row(case, settings, stream, bar.update))
+        for given, stream in zip(exact, kinds[1].spawn(len(exact)), strict=True):
+            rows.append(_exact.exact_row(given, settings, stream, bar.update))
+        for (name, method, q), stream in zip(ordinary, kinds[2].spawn(len(ordinary)), strict=True):
+            rows.append(_ordinary.ordinary_row(name, method, q, settings, stream, bar.update))
+    report = Report(
+        rows=tuple(rows),
+        alpha=TOTAL_FALSE_ALARM,
+        seed=seed,
+        n_threads=p,
+        quick=bool(quick),
+        steplength_factor=float(steplength_factor),
+        seconds=time.perf_counter() - began,
+        notes=notes(settings, len(rows)),
+        versions={
+            "asysg": version("asysg"),
+            "numpy": version("numpy"),
+            "scipy": version("scipy"),
+            "python": platform.python_version(),
+            "openmp": str(openmp_version()),
+        },
+    )
+    if out is not None:
+        report.save(out)
+    return report
+
+
+def notes(settings: Settings, rows: int) -> tuple[str, ...]:
+    """Return what a reader of the table must know."""
+    found = [
+        "gamma multiplies the sum over the M samples; bound, measured and exact are means of "
+        "||grad f||^2 over the K updates; ratio = measured/bound;",
+        "± is half of a 95 % Student interval; Tm: T measured, the largest delay that occurred; "
+        "Tc: T certified, enforced or given, and claimed for.",
+        "could detect: smallest error that would have been convicted: factor of the measured mean, "
+        "of steplength γ or of noise σ; delay above T.",
+        f"Error budget: {TOTAL_FALSE_ALARM:g} in all, {settings.alpha:.2g} for each of {rows} rows:"
+        f" ln e >= {-np.log(settings.alpha):.1f} or p < {settings.alpha:.2g} convicts (half of it "
+        "each where there are both).",
+    ]
+    if settings.n_threads == 1:
+        why = "" if openmp_version() else ": this build has no OpenMP"
+        found.append(f"Real threads: one{why}. With one thread every delay is 0.")
+    return tuple(found)

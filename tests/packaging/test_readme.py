@@ -1,0 +1,61 @@
+"""The README keeps its promises: the commands are these, and its example runs."""
+
+import doctest
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+RUN = "python3 -m venv .venv && .venv/bin/pip install . && .venv/bin/asysg verify"
+TEST = "python3 -m venv .venv && .venv/bin/pip install -e '.[test]' && .venv/bin/pytest"
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.M | re.S)
+
+
+@pytest.mark.parametrize("command", [RUN, TEST])
+def test_each_command_is_a_block_of_its_own(command):
+    assert f"{command}\n" in blocks("console")
+
+
+def test_ci_runs_the_test_command_of_the_readme():
+    (pattern,) = re.findall(r'grep -E "(.*)" README.md', (ROOT / ".ci/run").read_text())
+    assert [line for line in README.splitlines() if re.search(pattern, line)] == [TEST]
+
+
+def test_commands_name_what_the_project_defines():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert {"test", "docs", "dev"} <= set(project["optional-dependencies"])
+    assert project["scripts"] == {"asysg": "asysg.cli:main"}
+    assert project["requires-python"] == ">=3.11"
+    assert "Python ≥ 3.11" in README
+
+
+def test_quick_start_runs_and_is_short():
+    (block,) = blocks("python")
+    assert len(block.splitlines()) < 15
+    test = doctest.DocTestParser().get_doctest(block, {}, "README.md", "README.md", 0)
+    assert len(test.examples) >= 5
+    said = []
+    outcome = doctest.DocTestRunner(verbose=False).run(test, out=said.append)
+    assert outcome.failed == 0, "".join(said)
+
+
+def test_links_lead_somewhere():
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if "://" not in link]
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_citation_and_changelog_have_the_version_and_the_paper():
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    citation = (ROOT / "CITATION.cff").read_text()
+    assert f"\nversion: {version}\n" in citation
+    assert version in (ROOT / "CHANGELOG.md").read_text()
+    title = "Asynchronous Parallel Stochastic Gradient for Nonconvex Optimization"
+    assert title in citation
+    assert title in README.replace("\n> ", " ")

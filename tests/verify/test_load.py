@@ -1,0 +1,85 @@
+"""Stored certificates."""
+
+import json
+
+import numpy as np
+import pytest
+
+import asysg
+from asysg import CertificateError, InvalidArgument, verify
+
+
+@pytest.fixture(scope="module")
+def result():
+    obj = asysg.objectives.CosineQuadratic(n=5, sigma=0.1)
+    return asysg.minimize(obj, np.ones(5), steplength="optimal", n_updates=2000, n_threads=1, rng=0)
+
+
+def test_a_result_is_read_back(result, tmp_path):
+    path = tmp_path / "result.json"
+    result.to_json(path)
+    found = verify.load(path)
+    assert found == result.certificate
+    assert found.verdict == "within"
+
+
+def test_a_certificate_is_read_back(result, tmp_path):
+    path = tmp_path / "certificate.json"
+    result.certificate.to_json(path)
+    assert verify.load(str(path)) == result.certificate
+
+
+def _set(*keys, to):
+    def change(data):
+        for key in keys[:-1]:
+            data = data[key]
+        data[keys[-1]] = to(data[keys[-1]])
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        _set("certificate", "bound", to=lambda b: 2 * b),
+        _set("certificate", "gamma", to=lambda g: g / 2),
+        _set("certificate", "constants", "sigma", to=lambda s: s / 2),
+        _set("certificate", "verdict", to=lambda _: "violated"),
+        _set("certificate", "measured", to=lambda m: m / 2),
+        _set("trace", "grad_norm_sq", to=lambda g: [v / 2 for v in g]),
+        _set("staleness", "max", to=lambda _: 3),
+        _set("batch_size", to=lambda _: 2),
+        _set("nit", to=lambda k: k - 1),
+        _set("trace", to=lambda _: {}),
+    ],
+)
+def test_a_changed_result_is_refused(result, tmp_path, change):
+    path = tmp_path / "result.json"
+    result.to_json(path)
+    data = json.loads(path.read_text())
+    change(data)
+    path.write_text(json.dumps(data))
+    with pytest.raises(CertificateError):
+        verify.load(path)
+
+
+def test_a_changed_certificate_is_refused(result, tmp_path):
+    path = tmp_path / "certificate.json"
+    data = result.certificate.to_dict()
+    data["K"] *= 2
+    path.write_text(json.dumps(data))
+    with pytest.raises(CertificateError, match="got"):
+        verify.load(path)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "3", "{}", '{"format": "asysg.verification.v1"}'])
+def test_a_file_that_is_neither_is_refused(tmp_path, text):
+    path = tmp_path / "other.json"
+    path.write_text(text)
+    with pytest.raises(InvalidArgument, match=r"path must name a file written by to_json.*other"):
+        verify.load(path)
+
+
+def test_a_missing_file_is_missing(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        verify.load(tmp_path / "none.json")
