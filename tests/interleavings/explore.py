@@ -108,7 +108,8 @@ class System:
 
     def values(self, state: State) -> tuple[int, ...]:
         """Return the newest value of each location."""
-        return self.memory.values(self.memories[state.memory])
+        values: tuple[int, ...] = self.memory.values(self.memories[state.memory])
+        return values
 
     def first(self) -> State:
         at = tuple(map(self.code.first, range(self.protocol.workers)))
@@ -223,7 +224,7 @@ class Exploration:
         for tail, head in zip(self.tail, self.head, strict=True):
             before[head].append(tail)
         good = ~leads
-        queue = list(np.flatnonzero(good))
+        queue: list[int] = np.flatnonzero(good).tolist()
         while queue:
             for u in before[queue.pop()]:
                 if not good[u]:

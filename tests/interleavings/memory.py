@@ -2,6 +2,11 @@
 
 Both serve a `Request` of a worker and return every outcome that the memory allows, as pairs
 (what the access returned, the memory after it); no outcome at all means that the worker waits.
+
+What neither does: let a load take effect after a later write of its own worker (load
+buffering). C forbids it here by other means: a read of x happens before the ticket that
+follows it, the ticket before every later ticket (it releases, they acquire), and those before
+their writes, which such a read therefore cannot return.
 """
 
 from typing import Any
@@ -21,7 +26,7 @@ def join(one: View, other: View) -> View:
 
 
 def oldest(views: tuple[View, ...]) -> View:
-    return tuple(map(min, *views)) if len(views) > 1 else views[0]
+    return tuple(map(min, zip(*views, strict=True)))
 
 
 class Sequential:
@@ -47,7 +52,7 @@ class Sequential:
             return [(None, put(memory, at, 0))]
         return [(None, memory)] if op == "yield" else []  # cut: not followed further
 
-    def values(self, memory: Any) -> tuple[int, ...]:
+    def values(self, memory: tuple[int, ...]) -> tuple[int, ...]:
         return memory
 
 
@@ -58,9 +63,11 @@ class ReleaseAcquire:
     one location, a view the index, for each location, of the oldest message that may still be
     read: each worker has one, and an ordered write stores its writer's in the message. An
     ordered read that returns the message takes its view over; a relaxed one does not. A
-    read-modify-write reads the newest message (all writes to the clock and to x are such, and
-    a slot has one writer, so that writes come in one order). A seq_cst access is taken for no
-    more than release and acquire, hence memory may do more here than in C.
+    read-modify-write reads the newest message (all writes to the clock and to x are such or
+    made under the lock, and a slot has one writer, so that writes come in one order). A
+    seq_cst access is taken for no more than release and acquire, so that stale values are
+    read here that C rules out. A store buffer is covered: while a store is still in it, the
+    others read an older message.
 
     Two locations are never loaded, only exchanged: of draws and lock the newest message is all.
     """

@@ -1,6 +1,7 @@
 """What was explored, and which schedule catches which fault, as tables."""
 
 import itertools
+import textwrap
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -125,10 +126,14 @@ def turns_in_short(trace: list[Step]) -> str:
 
 
 def schedule(found: Exploration) -> str:
-    """Write the trace, a line a turn."""
+    """Write the trace, a paragraph a turn."""
     protocol = found.system.protocol
     lines = [
-        f"{who}: " + ", ".join(wording(protocol, step) for step in steps)
+        textwrap.fill(
+            f"{who}: " + ", ".join(wording(protocol, step) for step in steps),
+            width=90,
+            subsequent_indent="   ",
+        )
         for who, steps in turns(found.trace)
     ]
     return "\n".join([*lines, f"=> {found.fault}"])
@@ -140,11 +145,11 @@ def wording(protocol: Protocol, step: Step) -> str:
     if at == DRAWS:
         return f"draw {step.answer}"
     if op == "load":
-        return f"{name} -> {number(protocol, at, step.answer)}"
+        return f"{name}→{number(protocol, at, step.answer)}"
     if op == "store":
-        return f"{name} := {number(protocol, at, value)}"
+        return f"{name}:={number(protocol, at, value)}"
     if op == "add":
-        return f"ticket {step.answer}" if at == CLOCK else f"{name} += {digits(value)}"
+        return f"ticket {step.answer}" if at == CLOCK else f"{name}+={digits(value)}"
     if op == "cas":
         return f"ticket {expected}" if step.answer == expected else f"no ticket {expected}"
     return op
@@ -195,28 +200,29 @@ def faults(found: dict[str, Exploration]) -> Iterator[list[str]]:
 def table(head: list[str], rows: list[list[str]], rst: bool) -> str:
     """Draw a table in Markdown or reStructuredText."""
     if not rst:
-        lines = [head, ["---"] * len(head), *rows]
-        return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-    lines = [".. list-table::", "   :header-rows: 1", ""]
-    for row in [head, *rows]:
-        lines += [f"   {'*' if i == 0 else ' '} - {cell}" for i, cell in enumerate(row)]
-    return "\n".join(lines)
+        ruled = [head, ["---"] * len(head), *rows]
+        return "\n".join("| " + " | ".join(row) + " |" for row in ruled)
+    lines = [".. csv-table::", "   :header-rows: 1", ""]
+    return "\n".join(
+        lines + ["   " + ", ".join(f'"{cell}"' for cell in row) for row in [head, *rows]]
+    )
 
 
 def main(*, long: bool, rst: bool) -> None:
-    """Print everything."""
+    """Print everything; in reStructuredText, which is for keeping, without the times."""
     head = ["run; memory; schedules", "states", "steps", "schedules covered", "violations", "s"]
-    print(table(head, list(searches(SHORT + LONG if long else SHORT)), rst), end="\n\n")
+    rows = [head, *searches(SHORT + LONG if long else SHORT)]
+    head, *rows = [row[:-1] for row in rows] if rst else rows
+    print(table(head, rows, rst), end="\n\n")
     caught = {mutant: catch(protocol) for mutant, protocol in MUTANTS.items()}
     head = ["fault", "run", "states", "turns", "what the schedule breaks"]
     print(table(head, list(faults(caught)), rst), end="\n\n")
-    weak = {site: catch(without_order(site), ReleaseAcquire) for site in ORDERS}
-    head[0] = "access made relaxed"
+    weak = {f"{site} relaxed": catch(without_order(site), ReleaseAcquire) for site in ORDERS}
     print(table(head, list(faults(weak)), rst), end="\n\n")
     for mutant, found in (caught | weak).items():
         if found.fault:
             text = schedule(found)
             if rst:
-                print(f"{mutant}::\n\n    " + text.replace("\n", "\n    "), end="\n\n")
+                print(f"*{mutant}* ::\n\n    " + text.replace("\n", "\n    "), end="\n\n")
             else:
                 print(f"{mutant}:\n\n```\n{text}\n```", end="\n\n")
