@@ -14,3 +14,7 @@ class DivergenceError(ArithmeticError):
 
 class ObjectiveError(RuntimeError):
     """An objective reported that an evaluation failed."""
+
+
+class ReplayError(ValueError):
+    """A flight record that contradicts itself."""

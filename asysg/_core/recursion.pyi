@@ -22,6 +22,7 @@ class Recursion:
         gamma: NDArray[np.float64],
         delays: NDArray[np.int64],
         seen: NDArray[np.uint8] | None = None,
+        draws: NDArray[np.int64] | None = None,
     ) -> None: ...
     @property
     def x(self) -> NDArray[np.float64]: ...

@@ -81,7 +81,7 @@ cdef class Recursion:
             self.increments = np.zeros(max(1, T))
             self.saved = np.zeros(max(1, T))
 
-    def advance(self, until, gamma, delays, seen=None):
+    def advance(self, until, gamma, delays, seen=None, draws=None):
         """Run updates ``clock, ..., until - 1``.
 
         Parameters
@@ -94,6 +94,8 @@ cdef class Recursion:
         seen : ndarray of shape (until - clock, M, T), uint8, optional
             AsySG-incon only: entry (k, m, t) says whether the read contains update k - 1 - t,
             for any subset of the updates within the delay; older ones are always contained.
+        draws : ndarray of shape (until - clock,), int64, optional
+            The draw of each update, where it is not draw k.
 
         Ends early where the objective fails: see `trouble`.
         """
@@ -101,6 +103,7 @@ cdef class Recursion:
         cdef const int64_t[:, ::1] tau = delays
         cdef const uint8_t[:, :, ::1] mask = None
         cdef const uint8_t *row = NULL
+        cdef const int64_t[::1] drawn
         cdef int64_t base = self.clock, end = until, k
         cdef int64_t stride = 0 if len(gamma) == 1 else 1
         cdef bint ok = True
@@ -109,6 +112,11 @@ cdef class Recursion:
             raise ValueError("gamma and delays must have one entry an update.")
         if count and not (0 <= delays.min() and delays.max() <= self.T):
             raise ValueError(f"delays must lie in 0..{self.T}.")
+        if draws is None:
+            draws = np.arange(base, base + count)
+        if draws.shape != (count,):
+            raise ValueError("draws must have one entry an update.")
+        drawn = draws
         if seen is not None:
             if self.whole or seen.shape != (count, self.M, self.T):
                 raise ValueError("seen must have shape (updates, M, T) and needs AsySG-incon.")
@@ -116,18 +124,22 @@ cdef class Recursion:
         with nogil:
             for k in range(base, end):
                 if self.whole:
-                    ok = self.con(k, steps[(k - base) * stride], tau[k - base])
+                    ok = self.con(k, drawn[k - base], steps[(k - base) * stride], tau[k - base])
                 else:
                     if mask is not None and self.T > 0:
                         row = &mask[k - base, 0, 0]
-                    ok = self.incon(k, steps[(k - base) * stride], tau[k - base], row)
+                    ok = self.incon(
+                        k, drawn[k - base], steps[(k - base) * stride], tau[k - base], row
+                    )
                 if not ok:
                     break
                 self.clock = k + 1
         if not ok:
             self.trouble = "failed", 0, self.clock
 
-    cdef bint con(self, int64_t k, double step, const int64_t[::1] tau) noexcept nogil:
+    cdef bint con(
+        self, int64_t k, int64_t draw, double step, const int64_t[::1] tau
+    ) noexcept nogil:
         cdef int64_t n = self.f.n, m, j, ring = self.T + 1
         memcpy(&self.iterates[k % ring, 0], &self.x_view[0], n * sizeof(double))
         memset(&self.g[0], 0, n * sizeof(double))
@@ -135,7 +147,7 @@ cdef class Recursion:
             if self.f.gradient(
                 self.f.self,
                 &self.iterates[(k - min(k, tau[m])) % ring, 0],
-                sample(self.f, self.key0, self.key1, k, m),
+                sample(self.f, self.key0, self.key1, draw, m),
                 &self.work[0],
                 &self.g[0],
             ) != ASYSG_OK:
@@ -145,9 +157,9 @@ cdef class Recursion:
         return True
 
     cdef bint incon(
-        self, int64_t k, double step, const int64_t[::1] tau, const uint8_t *seen
+        self, int64_t k, int64_t draw, double step, const int64_t[::1] tau, const uint8_t *seen
     ) noexcept nogil:
-        cdef int64_t i = <int64_t> asysg_below(asysg_word(self.key0, self.key1, k, 0), self.f.n)
+        cdef int64_t i = <int64_t> asysg_below(asysg_word(self.key0, self.key1, draw, 0), self.f.n)
         cdef int64_t m, age, j, c, window = min(k, self.T)
         cdef double g = 0.0, increment
         cdef bint ok
@@ -163,7 +175,7 @@ cdef class Recursion:
             ok = self.f.partial(
                 self.f.self,
                 &self.oldest[0],
-                sample(self.f, self.key0, self.key1, k, m),
+                sample(self.f, self.key0, self.key1, draw, m),
                 i,
                 &self.work[0],
                 &g,

@@ -22,9 +22,10 @@ from ..result import Result
 from ..steplengths import Steplength
 from ..theory import Hypothesis, ProblemConstants
 from . import delays, recursion
+from ._replay import Replay, replay
 from .delays import Delays, constant
 
-__all__ = ["delays", "minimize", "recursion"]
+__all__ = ["Replay", "delays", "minimize", "recursion", "replay"]
 
 METHODS = ("sgd", "asysg-con", "asysg-incon")
 
