@@ -52,7 +52,7 @@ def suite(
     Parameters
     ----------
     quick : bool
-        Fewer rows and replicates: about 15 seconds on two cores in place of about 70.
+        Fewer rows and replicates: about 10 seconds on two cores in place of about 40.
     n_threads : int, optional
         Threads of the ordinary rows and of one exact row; besides, all ordinary rows run on one
         thread (unless `quick`). By default what the process may use; 1 without OpenMP.
