@@ -106,7 +106,7 @@ class Checkpoint:
                 state = State(
                     clock=meta["clock"],
                     seconds=meta["seconds"],
-                    rows=[(int(row[0]), *map(float, row[1:])) for row in data["rows"]],
+                    rows=[(int(k), *rest) for k, *rest in data["rows"].tolist()],
                     histogram=data["histogram"],
                     max_delay=meta["max_delay"],
                     sum_delay=meta["sum_delay"],

@@ -50,7 +50,8 @@ def below(word: Words, bound: int) -> Words:
     with np.errstate(over="ignore"):
         middle = w_high * b_low + ((w_low * b_low) >> half)
         other = w_low * b_high + (middle & low)
-        return w_high * b_high + (middle >> half) + (other >> half)
+        high: Words = w_high * b_high + (middle >> half) + (other >> half)
+    return high
 
 
 def coordinates(key: Key, draws: ArrayLike, n: int) -> NDArray[np.int64]:

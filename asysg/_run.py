@@ -140,7 +140,7 @@ def run(plan: Plan, engine: Engine, state: State, workers: Callable[[], int]) ->
         state,
         Ending(status, kept, kept_at, engine.trouble),
         workers(),
-        record and record.entries(),
+        None if record is None else record.entries(),
         np.concatenate(reads) if reads else None,
     )
 

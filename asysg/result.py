@@ -102,7 +102,7 @@ class Staleness:
         if self.max is None:
             raise InvalidArgument("quantile needs recorded delays, got record=False.")
         reached = np.cumsum(self.histogram) >= q * self.histogram.sum()
-        return min(self.max, 2 ** int(np.argmax(reached)) - 1)
+        return min(self.max, (1 << int(np.argmax(reached))) - 1)
 
 
 @dataclass(frozen=True)
@@ -229,8 +229,7 @@ class Result:
         data["fun"], data["time"] = float(data["fun"]), float(data["time"])
         data["key"] = tuple(data["key"])
         trace = {name: _array(value) for name, value in data["trace"].items()}
-        trace["k"] = trace["k"].astype(np.int64)
-        data["trace"] = Trace(**trace)
+        data["trace"] = Trace(k=trace.pop("k").astype(np.int64), **trace)
         staleness = dict(data["staleness"])
         staleness["histogram"] = np.array(staleness["histogram"], dtype=np.int64)
         data["staleness"] = Staleness(**staleness)
