@@ -46,11 +46,15 @@ def chosen(names: Sequence[str] | None) -> tuple[str, ...]:
     if isinstance(names, str):
         names = (names,)
     if not names:
-        raise InvalidArgument("objectives must name at least one, got none. Leave it out for all.")
+        raise InvalidArgument.of(
+            "objectives", "must name at least one", list(names), "Leave it out for all."
+        )
     for name in names:
         if name not in INSTANCES:
-            raise InvalidArgument(
-                f"objectives must be among {', '.join(INSTANCES)}, got {name!r}. Only families "
-                "whose constants are proven for all x can be verified."
+            raise InvalidArgument.of(
+                "objectives",
+                f"must be among {', '.join(INSTANCES)}",
+                name,
+                "Only families whose constants are proven for all x can be verified.",
             )
     return tuple(dict.fromkeys(names))

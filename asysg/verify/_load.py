@@ -49,9 +49,11 @@ def load(path: str | os.PathLike[str]) -> Certificate:
     except ValueError:
         data = None
     if not isinstance(data, dict) or not {"certificate", "schema"} & set(data):
-        raise InvalidArgument(
-            "path must name a file written by to_json of a Result or a Certificate, got "
-            f"{os.fspath(path)!r}."
+        raise InvalidArgument.of(
+            "path",
+            "must name a file written by to_json of a Result or a Certificate",
+            os.fspath(path),
+            "",
         )
     if "certificate" not in data:
         return Certificate.from_dict(data).recheck()

@@ -35,7 +35,7 @@ def enforced_delay(p: int) -> int:
 
 def replicates(settings: Settings) -> int:
     """Return how many replicates an ordinary row has."""
-    return settings.number(8, 4)
+    return settings.number(24, 6)
 
 
 def ordinary_row(

@@ -120,8 +120,8 @@ def test_rows_carry_certificates(report, tmp_path):
         ({"objectives": []}, "objectives must"),
         ({"seed": -1}, "seed must be an integer >= 0"),
         ({"n_threads": 0}, "n_threads must be"),
-        ({"steplength_factor": 0.0}, "steplength_factor must be finite and > 0"),
-        ({"steplength_factor": math.nan}, "steplength_factor must be finite and > 0"),
+        ({"steplength_factor": 0.0}, "steplength_factor must be a finite number > 0"),
+        ({"steplength_factor": math.nan}, "steplength_factor must be a finite number > 0"),
     ],
 )
 def test_bad_arguments_are_refused_before_anything_runs(arguments, message):
