@@ -6,6 +6,8 @@ import hashlib
 import json
 import os
 import time
+import zipfile
+import zlib
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ._run import look
 from .errors import InvalidArgument
 from .steplengths import Steps
 
@@ -21,6 +24,19 @@ if TYPE_CHECKING:
     from ._recorder import Recorder
 
 FORMAT = "asysg.checkpoint.v1"
+#: What reading a file that is no checkpoint, or a damaged one, may raise.
+UNREADABLE = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 class Checkpoint:
@@ -63,6 +79,7 @@ class Checkpoint:
             "format": FORMAT,
             "identity": identity(plan),
             "gamma": plan.steps.gamma,
+            "steplengths": steplengths(plan),
             "prescribed_T": plan.prescribed_T,
             "key": list(plan.key),
             "clock": state.clock,
@@ -71,25 +88,24 @@ class Checkpoint:
             "sum_delay": state.sum_delay,
             "recomputed": state.recomputed,
             "overwrites": state.overwrites,
+            "workers": state.workers,
         }
+        arrays = {
+            "x": x,
+            "rows": np.array(state.rows, dtype=np.float64).reshape(-1, 5),
+            "histogram": state.histogram,
+        }
+        meta["digest"] = digest(meta, arrays)
         if record is not None:
             record.sync()  # before the checkpoint that counts on it
-        temporary = self.path.with_name(f"{self.path.name}.{os.getpid()}.tmp")
-        try:
-            with temporary.open("wb") as file:
-                np.savez(
-                    file,
-                    allow_pickle=False,
-                    meta=np.array(json.dumps(meta)),
-                    x=x,
-                    rows=np.array(state.rows, dtype=np.float64).reshape(-1, 5),
-                    histogram=state.histogram,
-                )
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(self.path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        # One name for all writers: what a killed one left behind is overwritten by the next.
+        temporary = self.path.with_name(f"{self.path.name}.tmp")
+        with temporary.open("wb") as file:
+            np.savez(file, allow_pickle=False, meta=np.array(json.dumps(meta)), **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(self.path)
+        sync_folder(self.path)
         self._last = time.monotonic()
 
     def read(self) -> tuple[dict[str, Any], State, NDArray[np.float64]] | None:
@@ -103,22 +119,45 @@ class Checkpoint:
                 meta = json.loads(str(data["meta"]))
                 if meta["format"] != FORMAT:
                     raise ValueError(f"format {meta['format']!r}")
+                x = data["x"]
+                stored = {"x": x, "rows": data["rows"], "histogram": data["histogram"]}
+                if meta.pop("digest") != digest(meta, stored):
+                    raise ValueError("it was changed since it was written")
                 state = State(
                     clock=meta["clock"],
                     seconds=meta["seconds"],
-                    rows=[(int(k), *rest) for k, *rest in data["rows"].tolist()],
-                    histogram=data["histogram"],
+                    rows=[(int(k), *rest) for k, *rest in stored["rows"].tolist()],
+                    histogram=stored["histogram"],
                     max_delay=meta["max_delay"],
                     sum_delay=meta["sum_delay"],
                     recomputed=meta["recomputed"],
                     overwrites=meta["overwrites"],
+                    workers=meta["workers"],
                 )
-                return meta, state, data["x"]
-        except (OSError, ValueError, KeyError) as error:
+                return meta, state, x
+        except UNREADABLE as error:
             raise InvalidArgument(
                 f"checkpoint must be a file written by a run, got {str(self.path)!r} ({error}). "
                 "Delete it to start anew."
             ) from error
+
+
+def digest(meta: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> str:
+    """Return what tells whether a checkpoint still says what was written."""
+    said = hashlib.sha256(json.dumps(meta, sort_keys=True).encode())
+    for name, array in sorted(arrays.items()):
+        said.update(f"{name} {array.dtype.str} {array.shape}".encode())
+        said.update(array.tobytes())
+    return said.hexdigest()
+
+
+def sync_folder(path: Path) -> None:
+    """Make sure that a file's new name would survive a crash."""
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def identity(plan: Plan) -> dict[str, Any]:
@@ -129,6 +168,7 @@ def identity(plan: Plan) -> dict[str, Any]:
         "batch_size": plan.M,
         "n_records": plan.n_records,
         "n": plan.objective.n,
+        "n_samples": plan.objective.n_samples,
         "objective": type(plan.objective).__name__,
         "x0": hashlib.sha256(plan.x0.tobytes()).hexdigest(),
         "record": plan.record,
@@ -137,22 +177,51 @@ def identity(plan: Plan) -> dict[str, Any]:
     }
 
 
+def steplengths(plan: Plan) -> float | list[float]:
+    """Return the steplength, or a hundred of a schedule."""
+    if plan.steps.gamma is not None:
+        return plan.steps.gamma
+    return [plan.steps.at(int(k)) for k in np.linspace(1, plan.K, min(plan.K, 100))]
+
+
+def foreign(name: str, theirs: Any, mine: Any) -> InvalidArgument:
+    """Say that a checkpoint is another run's."""
+    return InvalidArgument(
+        f"checkpoint must come from the same run, got one whose {name} is {theirs!r} where this "
+        f"run's is {mine!r}. Delete it or give another path."
+    )
+
+
 def resumed(
-    plan: Plan, meta: dict[str, Any], state: State, x: NDArray[np.float64]
+    plan: Plan,
+    meta: dict[str, Any],
+    state: State,
+    x: NDArray[np.float64],
+    *,
+    repeats: bool,
 ) -> tuple[Plan, State, NDArray[np.float64]]:
     """Go on with a stored run, and refuse another run's checkpoint.
 
     The draws go on with the stored key, and a steplength asked for by name is the stored one.
+
+    Parameters
+    ----------
+    repeats : bool
+        The key comes from a seed, and must then be the stored one.
     """
-    mine = {**identity(plan), "steplength": plan.wanted or plan.steps.gamma}
-    theirs = {**meta["identity"], "steplength": plan.wanted or meta["gamma"]}
+    mine = {**identity(plan), "steplength": plan.wanted or steplengths(plan)}
+    theirs = {**meta["identity"], "steplength": plan.wanted or meta["steplengths"]}
+    if repeats:
+        mine["key of rng"], theirs["key of rng"] = list(plan.key), meta["key"]
     for name, value in mine.items():
         if theirs.get(name) != value:
-            raise InvalidArgument(
-                f"checkpoint must come from the same run, got one whose {name} is "
-                f"{theirs.get(name)!r} where this run's is {value!r}. Delete it or give another "
-                "path."
-            )
+            raise foreign(name, theirs.get(name), value)
+    if state.rows:
+        # Other data of the same shape give another value or another gradient at x0. Not compared
+        # to the bit: the last ones may depend on where in memory the arrays lie.
+        here, there = look(plan, plan.x0, 0, 0.0, 0.0)[2:4], state.rows[0][2:4]
+        if not np.allclose(here, there, rtol=1e-9, atol=0.0, equal_nan=True):
+            raise foreign("f(x0) and squared gradient norm", there, here)
     plan = replace(plan, key=(meta["key"][0], meta["key"][1]), prescribed_T=meta["prescribed_T"])
     if plan.wanted is not None:
         plan = replace(plan, steps=Steps(meta["gamma"]))

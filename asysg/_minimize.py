@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -16,7 +17,7 @@ from ._core.openmp import openmp_version, thread_limit
 from ._core.threads import RECORDING, Threads
 from ._draws import RNG
 from ._plan import Intermediate, Plan, State, make_plan, prescribe
-from ._run import run
+from ._run import next_block, run
 from .errors import InvalidArgument
 from .objectives import Objective
 from .result import Result
@@ -98,9 +99,12 @@ def minimize(
         Use these instead of ``obj.constants(x0, T)``.
     callback : callable, optional
         ``callback(intermediate_result)`` at every recorded iterate, between parallel regions;
-        raise StopIteration to end the run.
+        raise StopIteration to end the run. While it runs, a first Ctrl-C waits until it
+        returns, and a second one raises KeyboardInterrupt in it.
     checkpoint : path-like, optional
-        Keep the state of the run in this file, and go on from it if it exists.
+        Keep the state of the run in this file, and go on from it if it exists: with the same
+        arguments, to the same budget; with one thread, to the same bits as without the stop.
+        `n_threads` may differ. A flight record is kept beside it, in ``<checkpoint>.log``.
     checkpoint_every : float
         Least seconds between two writes of the checkpoint.
     progress : bool
@@ -183,7 +187,9 @@ def minimize(
     state, x = State(), plan.x0
     stored = plan.checkpoint.read() if plan.checkpoint is not None else None
     if stored is not None:
-        plan, state, x = resumed(plan, *stored)
+        plan, state, x = resumed(plan, *stored, repeats=isinstance(rng, int | np.integer))
+        # What one thread guarantees does not hold where more took part before.
+        plan = replace(plan, evidence=evidence(method, max(p, state.workers)))
     elif plan.wanted is not None:
         plan = prescribe(plan, expected_delay(plan, p))
     engine = threads_engine(plan, p, x, state.clock)
@@ -214,7 +220,13 @@ def expected_delay(plan: Plan, p: int) -> int:
         return 0
     # At steplength 0 the pilot reads, computes and writes as the run will, and x stays.
     pilot = threads_engine(replace(plan, record="sampled"), p, plan.x0)
-    pilot.advance(min(plan.K, PILOT), np.zeros(1))
+    block, until = 256, min(plan.K, PILOT)
+    while pilot.clock < until and pilot.trouble is None:  # in blocks, for the sake of Ctrl-C
+        begin = pilot.clock
+        seconds = time.perf_counter()
+        pilot.advance(min(until, begin + block), np.zeros(1))
+        seconds = time.perf_counter() - seconds
+        block = next_block(plan, block, pilot.clock - begin, seconds)
     if pilot.trouble is not None:
         raise InvalidArgument("obj must be computable at x0, got a failure in the pilot.")
     return int(pilot.max_delay)

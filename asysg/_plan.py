@@ -87,6 +87,7 @@ class State:
     sum_delay: int = 0
     recomputed: int = 0
     overwrites: int = 0
+    workers: int = 0
 
 
 def make_plan(

@@ -10,8 +10,8 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any, Protocol, Self
@@ -24,6 +24,7 @@ from ._draws import Key, words
 from ._evidence import certify
 from ._plan import Intermediate, Plan, State
 from ._recorder import Recorder
+from .errors import InvalidArgument
 from .result import STATUS, Result, Staleness, Trace
 
 #: A block of updates should take about this long: the longest wait for Ctrl-C, and the check
@@ -79,6 +80,7 @@ def run(plan: Plan, engine: Engine, state: State, workers: Callable[[], int]) ->
     weight_of = dict(zip(chosen.tolist(), weights.tolist(), strict=True))
     stops = sorted({0, plan.K, *weight_of})
     done_rows = {row[0] for row in state.rows}
+    learn_constants(plan)
     record = flight_recorder(plan, engine, state)
     reads: list[NDArray[np.float64]] = []
     status, block, kept, kept_at = "completed", 256, engine.x.copy(), engine.clock
@@ -88,7 +90,12 @@ def run(plan: Plan, engine: Engine, state: State, workers: Callable[[], int]) ->
         if plan.progress
         else None
     )
-    with bar or nullcontext(), Interrupts() as interrupts:
+
+    def save(*, now: bool = False) -> None:
+        if plan.checkpoint is not None:
+            plan.checkpoint.write(plan, merged(state, engine, workers()), kept, record, now=now)
+
+    with bar or nullcontext(), record or nullcontext(), Interrupts() as interrupts:
         try:
             for stop in stops:
                 while engine.clock < stop:
@@ -114,35 +121,49 @@ def run(plan: Plan, engine: Engine, state: State, workers: Callable[[], int]) ->
                         status = "interrupted"
                     if status != "completed":
                         break
+                    interrupts.deliver()
                     block = next_block(plan, block, until - begin, elapsed)
+                    if engine.clock < stop:
+                        save()
                 if status != "completed":
                     break
                 if stop not in done_rows:
-                    row = look(plan, engine.x, stop, state.seconds, weight_of.get(stop, 0.0))
-                    state.rows.append(row)
-                    if bar is not None:
-                        bar.set_postfix(f=f"{row[2]:.4g}", refresh=False)
-                    if plan.callback is not None:
-                        plan.callback(
-                            Intermediate(engine.x.copy(), row[2], row[3], stop, state.seconds)
-                        )
-                if plan.checkpoint is not None:
-                    plan.checkpoint.write(plan, merged(state, engine), kept, record)
+                    with interrupts.raising():
+                        row = look(plan, engine.x, stop, state.seconds, weight_of.get(stop, 0.0))
+                        state.rows.append(row)
+                        if bar is not None:
+                            bar.set_postfix(f=f"{row[2]:.4g}", refresh=False)
+                        if plan.callback is not None:
+                            plan.callback(
+                                Intermediate(engine.x.copy(), row[2], row[3], stop, state.seconds)
+                            )
+                save()
         except StopIteration:
             status = "stopped" if engine.clock < plan.K else "completed"
-        except KeyboardInterrupt:  # from the callback, or a second Ctrl-C
+        except KeyboardInterrupt:  # from the callback, a second Ctrl-C, or a handler of their own
             status = "interrupted"
-    state = merged(state, engine)
-    if plan.checkpoint is not None and status in ("completed", "interrupted", "stopped"):
-        plan.checkpoint.write(plan, state, kept, record, now=True)
+        if status in ("completed", "interrupted", "stopped"):
+            save(now=True)
+        log = None if record is None else record.entries()
     return finish(
         plan,
-        state,
+        merged(state, engine, workers()),
         Ending(status, kept, kept_at, engine.trouble),
-        workers(),
-        None if record is None else record.entries(),
+        log,
         np.concatenate(reads) if reads else None,
     )
+
+
+def learn_constants(plan: Plan) -> None:
+    """Let the objective work out what the certificate will ask for.
+
+    That may take long (a singular value decomposition), and would come between Ctrl-C and the
+    partial result if it were left to the end. Objectives keep what they have found.
+    """
+    if plan.constants is None:
+        # Where there are no constants the certificate will say so.
+        with suppress(InvalidArgument):
+            plan.objective.constants(plan.x0, T=0)
 
 
 def flight_recorder(plan: Plan, engine: Engine, state: State) -> Recorder | None:
@@ -167,30 +188,53 @@ def next_block(plan: Plan, block: int, done: int, elapsed: float) -> int:
 class Interrupts:
     """Turn the first Ctrl-C into a wish that the loop grants between two blocks.
 
-    Raised in the midst of the loop's book-keeping, KeyboardInterrupt would leave x and the
-    counts of different moments. A second Ctrl-C is raised as usual. A handler of the user's own,
-    and threads other than the main one, are left alone.
+    Raised in the midst of the loop's book-keeping, KeyboardInterrupt would leave x, the counts
+    and the record of different moments. So it is raised only where it does no harm, `raising`:
+    there a second Ctrl-C ends a callback that takes too long. A handler of the user's own is
+    called in the same places, and between blocks, by `deliver`. Threads other than the main one
+    get no signals.
     """
 
-    asked = False
+    def __init__(self) -> None:
+        self.asked = False
+        self._harmless = False
+        self._held: list[tuple[int, FrameType | None]] = []
+        main = threading.current_thread() is threading.main_thread()
+        self._theirs = signal.getsignal(signal.SIGINT) if main else None
 
     def __enter__(self) -> Self:
-        self._mine = (
-            threading.current_thread() is threading.main_thread()
-            and signal.getsignal(signal.SIGINT) is signal.default_int_handler
-        )
-        if self._mine:
+        if callable(self._theirs):
             signal.signal(signal.SIGINT, self._ask)
         return self
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
-        if self.asked:
-            signal.default_int_handler(number, frame)
-        self.asked = True
+        own = self._theirs is not signal.default_int_handler
+        if own or self.asked:
+            self._held.append((number, frame))
+        if self._harmless:
+            self.deliver()
+        self.asked = self.asked or not own
+
+    def deliver(self) -> None:
+        """Call the handler for the signals that were held back, which may raise."""
+        while self._held and callable(self._theirs):
+            self._theirs(*self._held.pop(0))
+
+    @contextmanager
+    def raising(self) -> Iterator[None]:
+        """Let signals raise what they raise."""
+        self._harmless = True
+        try:
+            self.deliver()
+            yield
+        finally:
+            self._harmless = False
 
     def __exit__(self, *_: object) -> None:
-        if self._mine:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+        if callable(self._theirs):
+            signal.signal(signal.SIGINT, self._theirs)
+            if self._theirs is not signal.default_int_handler:
+                self.deliver()
 
 
 @dataclass(frozen=True)
@@ -209,15 +253,18 @@ class Ending:
             _, worker, k = self.trouble
             return f"{said} It was computed by worker {worker} for update k = {k + 1} or later."
         if self.status == "diverged":
+            since = f"x is from after k = {self.x_at}"
             if self.trouble is not None:
                 _, worker, k = self.trouble
                 where = f"Worker {worker} noticed it at update k = {k + 1}"
+                if self.x_at > k:  # the update was not written, and neither were its like
+                    since = "x is without that update"
             else:
                 k = clock - 1
                 where = f"It was noticed after update k = {clock}"
             gamma = plan.steps.at(min(k + 1, plan.K))
             return (
-                f"{said} {where}, at steplength {gamma:.6g}; x is from after k = {self.x_at}. "
+                f"{said} {where}, at steplength {gamma:.6g}; {since}. "
                 "Try a smaller steplength."
             )
         return said
@@ -234,7 +281,7 @@ def look(
     return clock, seconds, float(plan.objective.value(x)), square, weight
 
 
-def merged(state: State, engine: Engine) -> State:
+def merged(state: State, engine: Engine, workers: int) -> State:
     """Return the state with what the engine has counted since the run began or went on."""
     return State(
         clock=engine.clock,
@@ -245,6 +292,7 @@ def merged(state: State, engine: Engine) -> State:
         sum_delay=state.sum_delay + engine.sum_delay,
         recomputed=state.recomputed + engine.recomputed,
         overwrites=state.overwrites + engine.overwrites,
+        workers=max(state.workers, workers),
     )
 
 
@@ -252,15 +300,14 @@ def finish(
     plan: Plan,
     state: State,
     ending: Ending,
-    n_workers: int,
     log: NDArray[Any] | None,
     reads: NDArray[np.float64] | None,
 ) -> Result:
     """Gather the result of a run and certify it."""
-    counted = int(state.histogram.sum())
+    counted, serial = int(state.histogram.sum()), state.workers == 1
     staleness = Staleness(
-        max=state.max_delay if counted else (0 if n_workers == 1 else None),
-        mean=state.sum_delay / counted if counted else (0.0 if n_workers == 1 else None),
+        max=state.max_delay if counted else (0 if serial else None),
+        mean=state.sum_delay / counted if counted else (0.0 if serial else None),
         histogram=state.histogram,
         max_delay=plan.max_delay,
     )
@@ -281,7 +328,7 @@ def finish(
         max_delay=plan.max_delay,
         update=plan.update,
         record=plan.record,
-        n_threads_used=n_workers,
+        n_threads_used=state.workers,
         n_lost=state.overwrites,
         n_recomputed=state.recomputed,
         n_gradients=(state.clock + state.recomputed) * plan.M,

@@ -90,6 +90,10 @@ cdef enum Recording:
 cdef enum:
     CHECK_EVERY = 64
 
+cdef enum Trouble:
+    FAILED = 1
+    DIVERGED
+
 cdef enum Method:
     INCON
     CON
@@ -112,6 +116,8 @@ cdef struct Worker:
     int64_t updates
     int64_t recomputed
     int64_t overwrites   # lossy writes that overwrote another worker's update
+    int64_t trouble      # 0, or FAILED or DIVERGED
+    int64_t trouble_at   # the update it happened at
     int64_t draw         # the draws [draw, last) of this worker's allotment are left
     int64_t last
     char padding[128]
@@ -123,9 +129,7 @@ cdef struct Run:
     double *x
     asysg_clock clock
     asysg_cell *draws       # the next draw that nobody has been allotted
-    asysg_cell *stop        # 0, or 1 + the worker whose objective failed,
-    #                         or -1 - the worker whose update was not finite
-    asysg_cell *stop_at     # the update it happened at
+    asysg_cell *stop        # not 0 once a worker is in trouble
     asysg_cell *finished    # workers that are done with this region
     asysg_cell *lock
     int64_t until           # draws and updates of this region end here
@@ -164,14 +168,15 @@ cdef inline uint64_t sample(const Run *r, int64_t draw, int64_t m) noexcept nogi
     return asysg_below(word, r.f.n_samples) if r.f.n_samples else word
 
 
-cdef inline void diverged(Run *r, int64_t w, int64_t k) noexcept nogil:
-    asysg_poke(r.stop_at, k)
-    asysg_poke(r.stop, -1 - w)
+cdef inline void diverged(Run *r, Worker *me, int64_t k) noexcept nogil:
+    if not me.trouble:
+        me.trouble, me.trouble_at = DIVERGED, k
+    asysg_poke(r.stop, 1)
 
 
-cdef inline void failed(Run *r, int64_t w) noexcept nogil:
-    asysg_poke(r.stop_at, asysg_peek(r.clock.now))
-    asysg_poke(r.stop, 1 + w)
+cdef inline void failed(Run *r, Worker *me) noexcept nogil:
+    me.trouble, me.trouble_at = FAILED, asysg_peek(r.clock.now)
+    asysg_poke(r.stop, 1)
 
 
 cdef inline void tally(Worker *me, int64_t delay) noexcept nogil:
@@ -285,7 +290,7 @@ cdef void incon(Run *r, int64_t w, Worker *me) noexcept nogil:
                 s = sample(r, me.draw, m)
                 have_all = read(r, me, s, i, m, have_all)
                 if r.f.partial(r.f.self, me.xhat, s, i, me.work, &g) != ASYSG_OK:
-                    failed(r, w)
+                    failed(r, me)
                     return
             k = ticket(r, w, me, start)
             if k != ASYSG_LATE:
@@ -293,7 +298,9 @@ cdef void incon(Run *r, int64_t w, Worker *me) noexcept nogil:
         increment = -(steplength(r, k) * g)
         if not isfinite(increment):
             # Not written: x stays at the last finite iterate. The number k stays without update.
-            diverged(r, w, k)
+            diverged(r, me, k)
+            if r.recording >= UPDATES:
+                r.log[k - r.base] = Entry(w, start, me.draw, i, increment, NAN, NAN)
             asysg_clock_done(&r.clock, w)
             return
         before = write(r, me, i, increment, &replaced)
@@ -320,7 +327,7 @@ cdef void hogwild(Run *r, int64_t w, Worker *me) noexcept nogil:
                 if r.f.gradient(
                     r.f.self, me.xhat, sample(r, me.draw, m), me.work, me.g
                 ) != ASYSG_OK:
-                    failed(r, w)
+                    failed(r, me)
                     return
             k = ticket(r, w, me, start)
             if k != ASYSG_LATE:
@@ -334,7 +341,7 @@ cdef void hogwild(Run *r, int64_t w, Worker *me) noexcept nogil:
                 j = t if count < 0 else index(r, idx, t)
                 if me.g[j] != 0.0:
                     if not isfinite(me.g[j]):
-                        diverged(r, w, k)
+                        diverged(r, me, k)
                     write(r, me, j, -(step * me.g[j]), &replaced)
                     me.g[j] = 0.0
         done(r, w, me, k, start, -1, NAN, NAN, NAN)
@@ -373,7 +380,7 @@ cdef void con(Run *r, int64_t w, Worker *me) noexcept nogil:
             if r.f.gradient(
                 r.f.self, me.xhat, sample(r, me.draw, m), me.work, me.g
             ) != ASYSG_OK:
-                failed(r, w)
+                failed(r, me)
                 return
         asysg_lock(r.lock)
         k = asysg_peek(r.clock.now)
@@ -401,7 +408,7 @@ cdef void con(Run *r, int64_t w, Worker *me) noexcept nogil:
         if me.updates % CHECK_EVERY == 0:
             for j in range(r.f.n):
                 if not isfinite(me.xhat[j]):
-                    diverged(r, w, k)
+                    diverged(r, me, k)
                     return
         start = k + 1
         if not next_draw(r, me):
@@ -503,18 +510,17 @@ cdef class Threads:
         self.log_dtype = LOG
 
         # Cells, then the slots.
-        cdef int64_t[:, ::1] cells = self.cells((6 + p, 16), np.int64)
+        cdef int64_t[:, ::1] cells = self.cells((5 + p, 16), np.int64)
         self.r.clock.now = <asysg_cell *> &cells[0, 0]
         self.r.draws = <asysg_cell *> &cells[1, 0]
         self.r.stop = <asysg_cell *> &cells[2, 0]
         self.r.lock = <asysg_cell *> &cells[3, 0]
-        self.r.stop_at = <asysg_cell *> &cells[4, 0]
-        self.r.finished = <asysg_cell *> &cells[5, 0]
-        self.r.clock.slot = <asysg_cell *> &cells[6, 0]
+        self.r.finished = <asysg_cell *> &cells[4, 0]
+        self.r.clock.slot = <asysg_cell *> &cells[5, 0]
         self.r.clock.workers = p
         cells[0, 0] = cells[1, 0] = clock
         for w in range(p):
-            cells[6 + w, 0] = ASYSG_NONE
+            cells[5 + w, 0] = ASYSG_NONE
 
         # Private memory, each part rounded up and padded by 128 bytes.
         cdef int64_t[:, ::1] histogram = self.histograms
@@ -607,11 +613,14 @@ cdef class Threads:
 
     @property
     def trouble(self):
-        """None, or what ended the run early: ("failed" or "diverged", worker, update)."""
-        stop = asysg_peek(self.r.stop)
-        if stop == 0:
+        """None, or what ended the run early: ("failed" or "diverged", worker, update).
+
+        The earliest update, where several workers were in trouble.
+        """
+        if not asysg_peek(self.r.stop):
             return None
-        return "failed" if stop > 0 else "diverged", abs(stop) - 1, asysg_peek(self.r.stop_at)
+        k, w = min((self.workers[w].trouble_at, w) for w in range(self.p) if self.workers[w].trouble)
+        return "failed" if self.workers[w].trouble == FAILED else "diverged", w, k
 
     @property
     def histogram(self):
