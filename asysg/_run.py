@@ -263,10 +263,7 @@ class Ending:
                 k = clock - 1
                 where = f"It was noticed after update k = {clock}"
             gamma = plan.steps.at(min(k + 1, plan.K))
-            return (
-                f"{said} {where}, at steplength {gamma:.6g}; {since}. "
-                "Try a smaller steplength."
-            )
+            return f"{said} {where}, at steplength {gamma:.6g}; {since}. Try a smaller steplength."
         return said
 
 
