@@ -198,7 +198,7 @@ class Interrupts:
     def __init__(self) -> None:
         self.asked = False
         self._harmless = False
-        self._held: list[tuple[int, FrameType | None]] = []
+        self._held: tuple[int, FrameType | None] | None = None
         main = threading.current_thread() is threading.main_thread()
         self._theirs = signal.getsignal(signal.SIGINT) if main else None
 
@@ -210,15 +210,16 @@ class Interrupts:
     def _ask(self, number: int, frame: FrameType | None) -> None:
         own = self._theirs is not signal.default_int_handler
         if own or self.asked:
-            self._held.append((number, frame))
+            self._held = number, frame
         if self._harmless:
             self.deliver()
         self.asked = self.asked or not own
 
     def deliver(self) -> None:
-        """Call the handler for the signals that were held back, which may raise."""
-        while self._held and callable(self._theirs):
-            self._theirs(*self._held.pop(0))
+        """Call the handler, which may raise, if a signal was held back; several count as one."""
+        held, self._held = self._held, None
+        if held is not None and callable(self._theirs):
+            self._theirs(*held)
 
     @contextmanager
     def raising(self) -> Iterator[None]:
