@@ -6,8 +6,6 @@ import hashlib
 import json
 import os
 import time
-import zipfile
-import zlib
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,19 +22,6 @@ if TYPE_CHECKING:
     from ._recorder import Recorder
 
 FORMAT = "asysg.checkpoint.v1"
-#: What reading a file that is no checkpoint, or a damaged one, may raise.
-UNREADABLE = (
-    OSError,
-    ValueError,
-    KeyError,
-    TypeError,
-    AttributeError,
-    EOFError,
-    NotImplementedError,
-    RuntimeError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
 
 
 class Checkpoint:
@@ -115,7 +100,8 @@ class Checkpoint:
         if not self.path.exists():
             return None
         try:
-            with np.load(self.path, allow_pickle=False) as data:
+            # Opened here, because NumPy leaves a damaged file open.
+            with self.path.open("rb") as file, np.load(file, allow_pickle=False) as data:
                 meta = json.loads(str(data["meta"]))
                 if meta["format"] != FORMAT:
                     raise ValueError(f"format {meta['format']!r}")
@@ -135,7 +121,7 @@ class Checkpoint:
                     workers=meta["workers"],
                 )
                 return meta, state, x
-        except UNREADABLE as error:
+        except Exception as error:  # a damaged file makes its readers raise almost anything
             raise InvalidArgument(
                 f"checkpoint must be a file written by a run, got {str(self.path)!r} ({error}). "
                 "Delete it to start anew."

@@ -296,3 +296,23 @@ class Life(RuleBasedStateMachine):
 
 TestLife = Life.TestCase
 TestLife.settings = settings(stateful_step_count=12)
+
+
+def test_damaged_checkpoints(tmp_path):
+    """Wherever a byte is changed, or the file ends, it is refused or says the same."""
+    path = tmp_path / "run"
+    asysg.minimize(problem(), X0, steplength=0.1, n_updates=50, n_records=2, checkpoint=path, rng=0)
+    whole, before = path.read_bytes(), Checkpoint(path, 0).read()
+    harmless = 0
+    for at in range(0, len(whole), 5):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 0x81]) + whole[at + 1 :])
+        with suppress(InvalidArgument):
+            meta, state, x = Checkpoint(path, 0).read()
+            harmless += 1
+            assert (meta, state.rows) == (before[0], before[1].rows)
+            assert x.tobytes() == before[2].tobytes()
+        path.write_bytes(whole[:at])
+        with pytest.raises(InvalidArgument, match="^checkpoint must be a file written by a run"):
+            Checkpoint(path, 0).read()
+    # What means nothing in a zip file: dates, padding.
+    assert harmless < len(whole) / 25

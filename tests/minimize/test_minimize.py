@@ -180,7 +180,8 @@ def test_divergence_is_reported(p):
     assert (res.success, res.status) == (False, "diverged")
     assert np.isfinite(res.x).all()
     assert res.nit < 10**6
-    assert f"k = {res.nit}" in res.message
+    # Other workers may have done a few more updates, or tried to.
+    assert 0 < int(re.search(r"update k = (\d+)", res.message)[1]) <= res.nit
     assert "steplength 50" in res.message
     assert not res.certificate.holds
 

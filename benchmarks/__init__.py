@@ -1,0 +1,1 @@
+"""Measurements: ``pytest benchmarks --benchmark-only``, or a module's own command."""
