@@ -101,6 +101,11 @@ def _survivors(path: list[int], before: list[float], after: list[float], start: 
     contained = 0
     for edge in path:
         # A racing write adds to a value that may have been replaced meanwhile.
+        if before[edge] not in latest:
+            raise ReplayError(
+                f"an update of one coordinate added to {before[edge]!r}, which the coordinate had "
+                "not been before."
+            )
         contained = latest[before[edge]] + 1
         latest[after[edge]] = contained
     return contained

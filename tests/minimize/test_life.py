@@ -281,6 +281,9 @@ class Life(RuleBasedStateMachine):
         field = data.draw(st.sampled_from(fields))
         log = np.array(self.result.log)
         log[field][int(where * len(log))] += {"worker": 99, "start": self.K}.get(field, 1)
+        if field == "increment" and data.draw(st.booleans()):
+            # The value written stays; that it was added to is one that never was.
+            log["before"][int(where * len(log))] -= 1
         with pytest.raises(ReplayError):
             simulate.replay(dataclasses.replace(self.result, log=log))
 
