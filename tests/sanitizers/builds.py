@@ -40,13 +40,11 @@ class Build:
     @property
     def switches(self) -> dict[str, str]:
         """The environment for setup.py."""
-        optimise = {} if self.sanitize else {"CFLAGS": "-O2"}
         return {
             "ASYSG_SANITIZE": self.sanitize,
             "ASYSG_STRESS": str(int(self.stress)),
             "ASYSG_OPENMP": "require",
-            "CC": COMPILER,
-            **optimise,
+            **({"CC": COMPILER} if self.sanitize else {}),
         }
 
 

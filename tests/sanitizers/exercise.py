@@ -54,7 +54,7 @@ def settings() -> Iterator[dict[str, Any]]:
     for p, M, method, record, lossy, max_delay in itertools.product(
         (1, 2, 3, 4), (1, 2), METHODS, RECORDS, (False, True), (-1, 0, 3)
     ):
-        if lossy and method == "asysg-con" or record is False and max_delay >= 0:
+        if (lossy and method == "asysg-con") or (record is False and max_delay >= 0):
             continue
         yield {
             "p": p,
@@ -68,9 +68,7 @@ def settings() -> Iterator[dict[str, Any]]:
 
 def blocks(objective: Any, **how: Any) -> int:
     """Run several blocks on one engine, looking at everything it shows between them."""
-    engine = Threads(
-        objective._capsule, np.zeros(objective.n) + 0.1, key=_draws.key_from(1), **how
-    )
+    engine = Threads(objective._capsule, np.zeros(objective.n) + 0.1, key=_draws.key_from(1), **how)
     for block in BLOCKS:
         engine.advance(engine.clock + block, np.full(block, 1e-3))
         assert engine.trouble is None

@@ -80,9 +80,7 @@ class Setting:
             recording="sampled",
             lossy=lossy,
         )
-        self.serial = Recursion(
-            capsule, start, whole=method != "asysg-incon", M=1, T=0, key=key
-        )
+        self.serial = Recursion(capsule, start, whole=method != "asysg-incon", M=1, T=0, key=key)
         self.block = block
 
     def visit(self) -> int:
