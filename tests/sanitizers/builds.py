@@ -192,7 +192,8 @@ class Ran:
 
 def python(built: Build, *args: str | Path, cwd: Path = HERE) -> Ran:
     """Run Python with this build, under its sanitizer."""
-    # Written to files, one a process: output may be captured, and a child's be lost.
+    # Reports go to files, one a process: output may be captured, and a child's be lost. But
+    # UBSan, beside AddressSanitizer, knows only the output; it ends the process.
     log = built.site.parent / "reports"
     shutil.rmtree(log, ignore_errors=True)
     log.mkdir()
@@ -204,7 +205,8 @@ def python(built: Build, *args: str | Path, cwd: Path = HERE) -> Ran:
         stderr=subprocess.STDOUT,
         text=True,
     )
-    return Ran(done.returncode, done.stdout, split(path.read_text() for path in log.iterdir()))
+    texts = [done.stdout, *(path.read_text() for path in log.iterdir())]
+    return Ran(done.returncode, done.stdout, split(texts))
 
 
 def split(texts: Iterable[str]) -> list[str]:
@@ -238,7 +240,7 @@ def environment(built: Build, log: Path) -> dict[str, str]:
         # Python keeps memory at exit by design. Its small objects must come from malloc, or
         # AddressSanitizer would see one large block instead of them.
         env["ASAN_OPTIONS"] = f"{common} detect_leaks=0"
-        env["UBSAN_OPTIONS"] = f"{common} print_stacktrace=1"
+        env["UBSAN_OPTIONS"] = f"exitcode={REPORTED} print_stacktrace=1"
         env["PYTHONMALLOC"] = "malloc"
     return env
 

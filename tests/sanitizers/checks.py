@@ -89,7 +89,9 @@ def tests(built: Build, parts: tuple[str, ...]) -> Ran:
     shutil.copy(ROOT / "pyproject.toml", away)
     shutil.copytree(ROOT / "tests", away / "tests", ignore=shutil.ignore_patterns("__pycache__"))
     where = [f"tests/{part}" for part in parts]
-    return python(built, "-m", "pytest", "-q", "-p", "no:cacheprovider", *where, cwd=away)
+    # Output of C is not captured, lest it die with the process.
+    how = ("-q", "-p", "no:cacheprovider", "--capture=sys")
+    return python(built, "-m", "pytest", *how, *where, cwd=away)
 
 
 def stress(folder: Path, *, updates: int, short: bool = False) -> Iterator[Verdict]:
