@@ -131,15 +131,14 @@ def stress(method: str, updates: int, lossy: bool, bounds: tuple[int, ...]) -> l
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--updates", type=int, required=True, help="of all methods together")
+    parser.add_argument("--updates", type=int, required=True, help="of each method")
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
     parser.add_argument("--bounds", nargs="+", type=int, default=BOUNDS, help="-1: none")
     parser.add_argument("--lossy", action="store_true")
     given = parser.parse_args()
     alarms = 0
     for method in given.methods:
-        share = -(-given.updates // len(given.methods))
-        for seen in stress(method, share, given.lossy, tuple(given.bounds)):
+        for seen in stress(method, given.updates, given.lossy, tuple(given.bounds)):
             print(json.dumps(asdict(seen)), flush=True)
             alarms += len(seen.alarms)
     return int(alarms > 0)
