@@ -3,6 +3,15 @@
 Everything declarative lives in pyproject.toml. ``ASYSG_OPENMP`` chooses what the
 probe may decide: ``auto`` (default: use OpenMP if a program compiled with it links
 and runs), ``require`` (fail the build otherwise) or ``off``.
+
+Two more switches make builds for the tests of the threads, never for use (they are slow):
+
+``ASYSG_SANITIZE``
+    ``thread``: with ThreadSanitizer; ``address``: with AddressSanitizer and
+    UndefinedBehaviorSanitizer. Both need the sanitizer's library preloaded:
+    docs/how-to/sanitizers.rst.
+``ASYSG_STRESS``
+    ``1``: with random yields wherever the workers can interleave.
 """
 
 import os
@@ -17,9 +26,33 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 CORE = Path("asysg/_core")
-MODE = os.environ.get("ASYSG_OPENMP", "auto")
-if MODE not in ("auto", "require", "off"):
-    raise SystemExit(f"ASYSG_OPENMP must be auto, require or off, got {MODE!r}.")
+# -O1 keeps the accesses of the source; -g and the frame pointer give reports their lines.
+WATCHED = ["-O1", "-g", "-fno-omit-frame-pointer"]
+SANITIZE = {
+    "": ["-O3"],
+    "thread": [*WATCHED, "-fsanitize=thread"],
+    "address": [*WATCHED, "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"],
+}
+STRESS = {"": [], "0": [], "1": ["-DASYSG_STRESS"]}
+
+
+def switch(name, default, values):
+    """Return the value of an environment variable, or refuse it."""
+    value = os.environ.get(name, default)
+    if value not in values:
+        *others, last = filter(None, values)
+        raise SystemExit(f"{name} must be {', '.join(others)} or {last}, got {value!r}.")
+    return value
+
+
+MODE = switch("ASYSG_OPENMP", "auto", ("auto", "require", "off"))
+# -ffp-contract=off: a fused multiply-add would make the kernels differ from the NumPy oracle,
+# which they must equal to the last bit.
+FLAGS = [
+    "-ffp-contract=off",
+    *SANITIZE[switch("ASYSG_SANITIZE", "", SANITIZE)],
+    *STRESS[switch("ASYSG_STRESS", "", STRESS)],
+]
 
 PROBE = r"""
 #include <omp.h>
@@ -49,11 +82,10 @@ class BuildExt(build_ext):
                 )
             print("asysg: OpenMP not found; the build runs one thread only", file=sys.stderr)
             openmp = []
-        # -ffp-contract=off: a fused multiply-add would make the kernels differ from
-        # the NumPy oracle, which they must equal to the last bit.
+        sanitizers = [flag for flag in FLAGS if flag.startswith("-fsanitize=")]
         for extension in self.extensions:
-            extension.extra_compile_args = ["-O3", "-ffp-contract=off", *openmp]
-            extension.extra_link_args = list(openmp)
+            extension.extra_compile_args = [*FLAGS, *openmp]
+            extension.extra_link_args = [*sanitizers, *openmp]
         super().build_extensions()
 
     def openmp_flags(self):

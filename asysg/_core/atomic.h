@@ -41,18 +41,6 @@ static inline void asysg_stress(void)
 static inline void asysg_stress(void) {}
 #endif
 
-/* ThreadSanitizer does not see inside the OpenMP runtime; this tells it that a parallel region
- * orders its threads after what came before it and before what comes after. */
-#ifdef __SANITIZE_THREAD__
-void __tsan_acquire(void *);
-void __tsan_release(void *);
-#define asysg_region_release(address) __tsan_release((void *)(address))
-#define asysg_region_acquire(address) __tsan_acquire((void *)(address))
-#else
-#define asysg_region_release(address) ((void)(address))
-#define asysg_region_acquire(address) ((void)(address))
-#endif
-
 /* relaxed, because a read may mix any versions of the entries; it only must not be torn. */
 static inline double asysg_load(const double *p)
 {
@@ -98,6 +86,7 @@ static inline void asysg_yield(void)
 static inline void asysg_lock(asysg_cell *lock)
 {
     int spins = 0;
+    asysg_stress();
     for (;;) {
         /* acquire, because the new owner must see all that the last one wrote to x. */
         if (!__atomic_exchange_n(&lock->value, 1, __ATOMIC_ACQUIRE))
@@ -111,6 +100,7 @@ static inline void asysg_lock(asysg_cell *lock)
 
 static inline void asysg_unlock(asysg_cell *lock)
 {
+    asysg_stress();
     /* release, because it publishes this owner's writes to the next. */
     __atomic_store_n(&lock->value, 0, __ATOMIC_RELEASE);
 }

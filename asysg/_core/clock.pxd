@@ -8,8 +8,6 @@ cdef extern from "atomic.h" nogil:
 
     double asysg_load(const double *p) noexcept
     void asysg_stress() noexcept
-    void asysg_region_release(const void *address) noexcept
-    void asysg_region_acquire(const void *address) noexcept
     double asysg_add(double *p, double increment) noexcept
     double asysg_add_lossy(double *p, double increment, double *replaced) noexcept
     void asysg_yield() noexcept

@@ -30,8 +30,6 @@ from .clock cimport (
     asysg_lock,
     asysg_peek,
     asysg_poke,
-    asysg_region_acquire,
-    asysg_region_release,
     asysg_stress,
     asysg_take,
     asysg_unlock,
@@ -389,6 +387,7 @@ cdef void con(Run *r, int64_t w, Worker *me) noexcept nogil:
             step = steplength(r, k)
             for j in range(r.f.n):
                 r.x[j] += -(step * me.g[j])
+                asysg_stress()
             asysg_poke(r.clock.now, k + 1)
             if r.recording >= UPDATES:
                 r.log[k - r.base] = Entry(w, start, me.draw, -1, NAN, NAN, NAN)
@@ -416,14 +415,12 @@ cdef void con(Run *r, int64_t w, Worker *me) noexcept nogil:
 
 
 cdef inline void work(Run *r, int64_t w, Worker *me, Method method) noexcept nogil:
-    asysg_region_acquire(r)
     if method == CON:
         con(r, w, me)
     elif method == INCON:
         incon(r, w, me)
     else:
         hogwild(r, w, me)
-    asysg_region_release(r)
 
 
 cdef inline void wait(Run *r, int64_t p) noexcept nogil:
@@ -590,7 +587,6 @@ cdef class Threads:
             r.reads = &reads[0, 0, 0]
         for w in range(p):
             workers[w].draw = workers[w].last = 0
-        asysg_region_release(r)
         if p == 1:
             team = 1
             with nogil:
@@ -601,7 +597,6 @@ cdef class Threads:
                 work(r, w, &workers[w], method)
                 if team == p:
                     wait(r, p)
-        asysg_region_acquire(r)
         self.team = team
         if r.recording == NO_CLOCK and method != CON:
             asysg_poke(r.clock.now, self.first + sum(self.updates_by_worker))

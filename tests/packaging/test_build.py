@@ -100,7 +100,15 @@ def test_build_without_openmp_refuses_two_threads(serial_site, tmp_path, run_pyt
     assert "InvalidArgument: n_threads must be 1 in a build without OpenMP, got 2." in done.stderr
 
 
-def test_unknown_openmp_mode_is_refused(unpack, call_backend):
-    done = call_backend("build_wheel('.')", unpack(), ASYSG_OPENMP="bogus")
+@pytest.mark.parametrize(
+    ("switch", "known"),
+    [
+        ("ASYSG_OPENMP", "auto, require or off"),
+        ("ASYSG_SANITIZE", "thread or address"),
+        ("ASYSG_STRESS", "0 or 1"),
+    ],
+)
+def test_unknown_value_of_a_switch_is_refused(unpack, call_backend, switch, known):
+    done = call_backend("build_wheel('.')", unpack(), **{switch: "bogus"})
     assert done.returncode != 0
-    assert "ASYSG_OPENMP must be auto, require or off, got 'bogus'." in done.stderr
+    assert f"{switch} must be {known}, got 'bogus'." in done.stderr

@@ -1,0 +1,1 @@
+"""The compiled core under ThreadSanitizer, AddressSanitizer, UBSan and stress."""

@@ -1,0 +1,43 @@
+"""ThreadSanitizer and stress as far as they fit into every run of the tests.
+
+The rest (AddressSanitizer and UBSan over the tests, 10^9 updates under stress) takes too long for
+that: ``python -m tests.sanitizers``.
+"""
+
+import os
+
+import pytest
+
+from asysg._core.openmp import openmp_version
+
+from . import checks
+from .builds import RUNTIME, Missing, library
+
+pytestmark = pytest.mark.skipif(not openmp_version(), reason="this build has one thread")
+
+UPDATES = 10**7
+
+
+@pytest.fixture
+def compiler():
+    """GCC with its sanitizers; where nobody promised them (CI does), their lack is said."""
+    try:
+        for name in RUNTIME["thread"]:
+            library(name)
+    except Missing as error:
+        if os.environ.get("CI"):
+            pytest.fail(str(error))
+        pytest.skip(str(error))
+
+
+@pytest.mark.usefixtures("compiler")
+def test_no_data_race_in_the_kernels(tmp_path):
+    verdicts = list(checks.thread(tmp_path, short=True))
+    assert len(verdicts) == 3
+    assert all(verdict.holds for verdict in verdicts), "\n".join(map(str, verdicts))
+
+
+def test_nothing_lost_and_no_bound_broken_under_stress(tmp_path):
+    verdicts = list(checks.stress(tmp_path, updates=UPDATES, short=True))
+    assert len(verdicts) == 6
+    assert all(verdict.holds for verdict in verdicts), "\n".join(map(str, verdicts))
