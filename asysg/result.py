@@ -62,11 +62,13 @@ class Trace:
     @property
     def ergodic(self) -> float:
         """Estimate of the ergodic gradient norm (1/K) sum_k ||grad f(x_k)||^2 of this run."""
-        total = self.weight.sum()
+        counts = self.weight > 0  # an infinite norm of weight 0 must not make this nan
+        if not counts.any():
+            return float("nan")
         # Not a dot product: its last bit may depend on where in memory the arrays lie, and a
         # result read back from its file must find the very number that was certified.
-        mean = (self.weight * self.grad_norm_sq).sum() / total if total > 0 else np.nan
-        return float(mean)
+        weight = self.weight[counts]
+        return float((weight * self.grad_norm_sq[counts]).sum() / weight.sum())
 
 
 @dataclass(frozen=True)

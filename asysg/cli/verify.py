@@ -49,6 +49,5 @@ def check(args: argparse.Namespace) -> int:
         progress=True,
     )
     print(report.table())
-    report.save(args.out)
     print(f"saved in {args.out}")
     return 0 if report.ok else 1

@@ -116,32 +116,31 @@ def replay(result: Result) -> Replay:
         )
     checked = [_clock(result, plan, log)]
     n_lost, exact = 0, True
-    if _recomputable(result, plan, log):
+    recomputable, incon = _recomputable(result, plan, log), plan.method == "asysg-incon"
+    if recomputable:
         *_, (_, x) = _states(result, BLOCK)
         checked.append("every gradient computed again at the iterate that was read")
         _same(x, result.x)
-        if plan.method == "asysg-incon":
-            x, n_lost = _chains(result, plan, log)
-    elif plan.method == "asysg-incon":
+    if incon:
         x, n_lost = _chains(result, plan, log)
         checked.append("the additions to every coordinate, in the order they happened")
-        if result.reads is not None:
-            _increments(result, plan, log)
-            checked.append("every increment computed again from what was read")
-            _windows(result, plan, log)
-            checked.append("every value read allowed by the recorded window")
-    elif result.reads is not None and plan.update == "atomic":
+    if incon and result.reads is not None:
+        _increments(result, plan, log)
+        checked.append("every increment computed again from what was read")
+        _windows(result, plan, log)
+        checked.append("every value read allowed by the recorded window")
+    if not (recomputable or incon):
+        if result.reads is None or plan.update != "atomic":
+            raise InvalidArgument.of(
+                "result",
+                "must have recorded reads and lose no update for hogwild on several threads",
+                (result.record, result.update),
+                'Use record="full+reads".',
+            )
         *_, (_, x) = _states(result, BLOCK)
         exact = False
         checked.append("every update computed again from what was read")
         _close(x, result, plan)
-    else:
-        raise InvalidArgument.of(
-            "result",
-            "must have recorded reads and lose no update for hogwild on several threads",
-            (result.record, result.update),
-            'Use record="full+reads".',
-        )
     counts = np.bincount(log["worker"], minlength=result.n_threads_used)
     return Replay(x, exact, n_lost, counts, tuple(checked), result)
 
@@ -342,8 +341,7 @@ def _windows(result: Result, plan: Plan, log: NDArray[Any]) -> None:
         missing = np.append(chain.order, len(log))[::-1]
         earliest = np.minimum.accumulate(missing)[::-1]
         latest = np.maximum.accumulate(np.insert(chain.order, 0, -1))
-        for v_of in _versions_by_value(chain.versions).items():
-            value, versions = v_of
+        for value, versions in _versions_by_value(chain.versions).items():
             k, _ = np.nonzero(reads[:, :, j] == value)
             allowed = np.zeros(len(k), dtype=bool)
             for v in versions:
@@ -356,7 +354,7 @@ def _windows(result: Result, plan: Plan, log: NDArray[Any]) -> None:
                 )
         seen = reads[:, :, j]
         known = np.isnan(seen) | np.isin(seen, chain.versions)
-        _require(known.all(axis=1), f"value read that coordinate {j} never had")
+        _require(np.asarray(known.all(axis=1)), f"value read that coordinate {j} never had")
 
 
 def _versions_by_value(versions: NDArray[np.float64]) -> dict[float, list[int]]:

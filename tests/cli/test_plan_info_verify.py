@@ -125,9 +125,6 @@ def test_verify_passes_its_options_on(capsys, monkeypatch, tmp_path, ok):
         def table(self):
             return "the table"
 
-        def save(self, folder):
-            seen["saved"] = folder
-
     def suite(**options):
         seen.update(options)
         return Report()
@@ -148,7 +145,6 @@ def test_verify_passes_its_options_on(capsys, monkeypatch, tmp_path, ok):
         "out": tmp_path,
         "steplength_factor": 3.0,
         "progress": True,
-        "saved": tmp_path,
     }
 
 
