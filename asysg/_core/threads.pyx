@@ -614,7 +614,8 @@ cdef class Threads:
         """
         if not asysg_peek(self.r.stop):
             return None
-        k, w = min((self.workers[w].trouble_at, w) for w in range(self.p) if self.workers[w].trouble)
+        troubled = [w for w in range(self.p) if self.workers[w].trouble]
+        k, w = min((self.workers[w].trouble_at, w) for w in troubled)
         return "failed" if self.workers[w].trouble == FAILED else "diverged", w, k
 
     @property
