@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from .errors import CertificateError as CertificateError
     from .errors import DivergenceError as DivergenceError
     from .errors import InvalidArgument as InvalidArgument
+    from .errors import ObjectiveError as ObjectiveError
+    from .errors import ReplayError as ReplayError
     from .result import Result as Result
 
 __version__ = _version("asysg")
@@ -31,12 +33,16 @@ _NAMES = {
     "InvalidArgument": "errors",
     "CertificateError": "errors",
     "DivergenceError": "errors",
+    "ObjectiveError": "errors",
+    "ReplayError": "errors",
 }
 
 __all__ = [
     "CertificateError",
     "DivergenceError",
     "InvalidArgument",
+    "ObjectiveError",
+    "ReplayError",
     "Result",
     "minimize",
     "objectives",

@@ -5,11 +5,17 @@ Messages follow one form: ``<name> <rule>, got <value>. <remedy>``.
 
 from .theory import CertificateError, InvalidArgument
 
-__all__ = ["CertificateError", "DivergenceError", "InvalidArgument", "ObjectiveError"]
+__all__ = [
+    "CertificateError",
+    "DivergenceError",
+    "InvalidArgument",
+    "ObjectiveError",
+    "ReplayError",
+]
 
 
 class DivergenceError(ArithmeticError):
-    """A run, or the pilot of one, left the finite numbers."""
+    """A run left the finite numbers (raised by `Result.raise_if_failed`)."""
 
 
 class ObjectiveError(RuntimeError):

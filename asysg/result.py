@@ -6,12 +6,12 @@ import json
 import os
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import InvalidArgument
+from .errors import DivergenceError, InvalidArgument, ObjectiveError
 from .theory import Certificate
 
 if TYPE_CHECKING:
@@ -196,6 +196,22 @@ class Result:
         }
         width = max(map(len, lines))
         return "\n".join(f"{name:>{width}}: {value}" for name, value in lines.items())
+
+    def raise_if_failed(self) -> Self:
+        """Return the result, or raise if the run diverged or its objective failed.
+
+        Raises
+        ------
+        DivergenceError
+            If x left the finite numbers.
+        ObjectiveError
+            If the objective reported a failure.
+        """
+        if self.status == "diverged":
+            raise DivergenceError(self.message)
+        if self.status == "failed":
+            raise ObjectiveError(self.message)
+        return self
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result in JSON's types, without the arrays `log` and `reads`."""

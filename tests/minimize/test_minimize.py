@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -184,6 +185,17 @@ def test_divergence_is_reported(p):
     assert 0 < int(re.search(r"update k = (\d+)", res.message)[1]) <= res.nit
     assert "steplength 50" in res.message
     assert not res.certificate.holds
+
+
+def test_raise_if_failed(obj):
+    bad = objectives.Quadratic(np.eye(4), sigma=0.1)
+    res = asysg.minimize(bad, np.ones(4), steplength=50.0, n_updates=10**5, n_threads=1, rng=0)
+    with pytest.raises(asysg.DivergenceError, match="Try a smaller steplength"):
+        res.raise_if_failed()
+    good = asysg.minimize(obj, X0, steplength=0.1, n_updates=10, rng=0)
+    assert good.raise_if_failed() is good
+    with pytest.raises(asysg.ObjectiveError, match="^why$"):
+        replace(good, status="failed", message="why").raise_if_failed()
 
 
 def test_callback_and_stop(obj):

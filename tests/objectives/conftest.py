@@ -306,7 +306,23 @@ def _points(name: str, n: int) -> list[Any]:
     return [scale * rng.standard_normal(n) for scale in (0.1, 1.0, 3.0)]
 
 
-@pytest.fixture(params=list(CASES))
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "only(of): run for the cases (name, objective) it is true of"
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give a test every case, or those that its marker `only` names."""
+    if "built_case" in metafunc.fixturenames:
+        marker = metafunc.definition.get_closest_marker("only")
+        of = marker.args[0] if marker else lambda name, f: True
+        names = [name for name in CASES if of(name, built(name))]
+        assert names
+        metafunc.parametrize("built_case", names, indirect=True)
+
+
+@pytest.fixture
 def built_case(request: pytest.FixtureRequest) -> Built:
     """Every family in turn."""
     f = built(request.param)
