@@ -11,7 +11,7 @@ Where the shared state may be touched, and in which order, is said in ``clock.h`
 from cython.parallel cimport prange
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.math cimport NAN, isfinite
-from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
@@ -19,14 +19,9 @@ from .abi cimport ASYSG_OBJECTIVE, ASYSG_OK, asysg_objective
 from .clock cimport (
     ASYSG_LATE,
     ASYSG_NONE,
-    asysg_add,
-    asysg_add_lossy,
     asysg_cell,
-    asysg_clock,
     asysg_clock_done,
     asysg_clock_start,
-    asysg_clock_ticket,
-    asysg_load,
     asysg_lock,
     asysg_peek,
     asysg_poke,
@@ -36,36 +31,38 @@ from .clock cimport (
     asysg_yield,
 )
 from .rng cimport asysg_below, asysg_word
+from .worker cimport (
+    CHECK_EVERY,
+    CON,
+    DELAYS,
+    FAILED,
+    HOGWILD,
+    INCON,
+    NO_CLOCK,
+    READS,
+    UPDATES,
+    Entry,
+    Method,
+    Run,
+    Worker,
+    asysg_team,
+    diverged,
+    done,
+    failed,
+    index,
+    next_draw,
+    read,
+    sample,
+    steplength,
+    support,
+    tally,
+    ticket,
+    write,
+)
 
 import numpy as np
 
-
-cdef extern from *:
-    """
-    static inline int asysg_bin(int64_t delay) {
-        return delay == 0 ? 0 : 64 - __builtin_clzll((unsigned long long)delay);
-    }
-    #ifdef _OPENMP
-    #include <omp.h>
-    static inline int asysg_team(void) { return omp_get_num_threads(); }
-    #else
-    static inline int asysg_team(void) { return 1; }
-    #endif
-    """
-    int asysg_bin(int64_t delay) noexcept nogil
-    int asysg_team() noexcept nogil
-
-
-# One update as the flight recorder keeps it; LOG below is the same for NumPy.
-cdef struct Entry:
-    int64_t worker
-    int64_t start       # every update before it was in the read
-    int64_t draw        # the counter that regenerates samples and coordinate
-    int64_t coordinate  # -1: the whole vector, or the samples' support
-    double increment    # what was added to that coordinate; nan for more than one
-    double before       # the value it was added to
-    double replaced     # the value that was overwritten; `before` unless updates were lost
-
+# An update's record, `Entry` again for NumPy.
 LOG = np.dtype(
     [
         ("worker", np.int64),
@@ -77,199 +74,8 @@ LOG = np.dtype(
         ("replaced", np.float64),
     ]
 )
-
-cdef enum Recording:
-    NO_CLOCK
-    DELAYS
-    UPDATES
-    READS
-
-# Updates of one worker between two looks for infinities in the whole vector.
-cdef enum:
-    CHECK_EVERY = 64
-
-cdef enum Trouble:
-    FAILED = 1
-    DIVERGED
-
-cdef enum Method:
-    INCON
-    CON
-    HOGWILD
-
 METHODS = {"asysg-incon": INCON, "asysg-con": CON, "sgd": CON, "hogwild": HOGWILD}
 RECORDING = {False: NO_CLOCK, "sampled": DELAYS, "full": UPDATES, "full+reads": READS}
-
-
-# What a worker brings: private memory and private counts, apart by 128 bytes or more.
-cdef struct Worker:
-    double *xhat
-    double *g
-    double *work
-    void *scratch
-    double *reads        # what each sample of the update read: M rows of n, nan where unread
-    int64_t *histogram   # of delays, in log2 bins
-    int64_t max_delay
-    int64_t sum_delay
-    int64_t updates
-    int64_t recomputed
-    int64_t overwrites   # lossy writes that overwrote another worker's update
-    int64_t trouble      # 0, or FAILED or DIVERGED
-    int64_t trouble_at   # the update it happened at
-    int64_t draw         # the draws [draw, last) of this worker's allotment are left
-    int64_t last
-    char padding[128]
-
-
-# What the workers share.
-cdef struct Run:
-    asysg_objective *f
-    double *x
-    asysg_clock clock
-    asysg_cell *draws       # the next draw that nobody has been allotted
-    asysg_cell *stop        # not 0 once a worker is in trouble
-    asysg_cell *finished    # workers that are done with this region
-    asysg_cell *lock
-    int64_t until           # draws and updates of this region end here
-    int64_t allotment
-    const double *gamma     # steplength of update k: gamma[(k - base) * stride]
-    int64_t base
-    int64_t stride
-    int64_t M
-    int64_t max_delay
-    uint64_t key0
-    uint64_t key1
-    bint lossy
-    int recording
-    Entry *log              # of update k: log[k - base]
-    double *reads           # of update k: M rows of n from reads[(k - base) * M * n]
-
-
-cdef inline double steplength(const Run *r, int64_t k) noexcept nogil:
-    return r.gamma[(k - r.base) * r.stride]
-
-
-cdef inline bint next_draw(Run *r, Worker *me) noexcept nogil:
-    """Take the next draw of this worker's allotment, or a new allotment."""
-    if asysg_peek(r.stop):
-        return False
-    me.draw += 1
-    if me.draw >= me.last:
-        me.draw = asysg_take(r.draws, r.allotment)
-        me.last = min(me.draw + r.allotment, r.until)
-    return me.draw < r.until
-
-
-cdef inline uint64_t sample(const Run *r, int64_t draw, int64_t m) noexcept nogil:
-    """Sample m of the minibatch of this draw: slot 1 + m of the draw's words."""
-    cdef uint64_t word = asysg_word(r.key0, r.key1, draw, 1 + m)
-    return asysg_below(word, r.f.n_samples) if r.f.n_samples else word
-
-
-cdef inline void diverged(Run *r, Worker *me, int64_t k) noexcept nogil:
-    if not me.trouble:
-        me.trouble, me.trouble_at = DIVERGED, k
-    asysg_poke(r.stop, 1)
-
-
-cdef inline void failed(Run *r, Worker *me) noexcept nogil:
-    me.trouble, me.trouble_at = FAILED, asysg_peek(r.clock.now)
-    asysg_poke(r.stop, 1)
-
-
-cdef inline void tally(Worker *me, int64_t delay) noexcept nogil:
-    me.histogram[asysg_bin(delay)] += 1
-    me.sum_delay += delay
-    if delay > me.max_delay:
-        me.max_delay = delay
-
-
-cdef inline int64_t support(
-    const Run *r, Worker *me, uint64_t s, int64_t i, const void **idx
-) noexcept nogil:
-    """Return how many entries of x the call looks at, -1 for all; set their indices."""
-    if r.f.support is NULL:
-        return -1
-    return r.f.support(r.f.self, s, i, me.scratch, idx)
-
-
-cdef inline int64_t index(const Run *r, const void *idx, int64_t t) noexcept nogil:
-    return (<const int32_t *> idx)[t] if r.f.index_size == 4 else (<const int64_t *> idx)[t]
-
-
-cdef inline bint read(
-    const Run *r, Worker *me, uint64_t s, int64_t i, int64_t m, bint have_all
-) noexcept nogil:
-    """Read, entry by entry, what sample s looks at; return whether that was all of x."""
-    cdef const void *idx = NULL
-    cdef int64_t t, j, count = -1
-    cdef double *kept = NULL
-    if r.recording == READS:
-        kept = me.reads + m * r.f.n
-        for j in range(r.f.n):
-            kept[j] = me.xhat[j] if have_all else NAN
-    if have_all:
-        return True
-    count = support(r, me, s, i, &idx)
-    if count < 0:
-        for j in range(r.f.n):
-            me.xhat[j] = asysg_load(&r.x[j])
-            asysg_stress()
-        if kept is not NULL:
-            memcpy(kept, me.xhat, r.f.n * sizeof(double))
-        return True
-    for t in range(count):
-        j = index(r, idx, t)
-        me.xhat[j] = asysg_load(&r.x[j])
-        asysg_stress()
-        if kept is not NULL:
-            kept[j] = me.xhat[j]
-    return False
-
-
-cdef inline double write(
-    const Run *r, Worker *me, int64_t j, double increment, double *replaced
-) noexcept nogil:
-    """Add to entry j of the shared x; return the value it was added to."""
-    cdef double before
-    if r.lossy:
-        before = asysg_add_lossy(&r.x[j], increment, replaced)
-        me.overwrites += replaced[0] != before
-    else:
-        before = replaced[0] = asysg_add(&r.x[j], increment)
-    return before
-
-
-cdef inline int64_t ticket(Run *r, int64_t w, Worker *me, int64_t start) noexcept nogil:
-    """Return the number of this worker's update, or ASYSG_LATE."""
-    if r.recording == NO_CLOCK:
-        return me.draw
-    asysg_stress()
-    cdef int64_t k = asysg_clock_ticket(&r.clock, w, start, r.max_delay)
-    if k == ASYSG_LATE:
-        me.recomputed += 1
-        asysg_yield()
-    return k
-
-
-cdef inline void done(
-    Run *r, int64_t w, Worker *me, int64_t k, int64_t start, int64_t i,
-    double increment, double before, double replaced,
-) noexcept nogil:
-    """Announce the end of update k's write, and keep what is to be kept of it."""
-    me.updates += 1
-    if r.recording == NO_CLOCK:
-        return
-    asysg_stress()
-    asysg_clock_done(&r.clock, w)
-    tally(me, k - start)
-    if r.recording >= UPDATES:
-        r.log[k - r.base] = Entry(w, start, me.draw, i, increment, before, replaced)
-    if r.recording == READS:
-        memcpy(
-            r.reads + (k - r.base) * r.M * r.f.n, me.reads, r.M * r.f.n * sizeof(double)
-        )
-
 
 cdef void incon(Run *r, int64_t w, Worker *me) noexcept nogil:
     """AsySG-incon (Algorithm 2): one uniform coordinate, read and written without locks."""

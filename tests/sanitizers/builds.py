@@ -71,11 +71,11 @@ FAULTS = {
         "__atomic_store_n(&lock->value, 0, __ATOMIC_RELAXED);",
     ),
     "one entry too many": Fault(
-        "threads.pyx",
+        "worker.pxd",
         "        for j in range(r.f.n):\n            me.xhat[j] = asysg_load(&r.x[j])",
         "        for j in range(r.f.n + 1):\n            me.xhat[j] = asysg_load(&r.x[j])",
     ),
-    "bits of zero": Fault("threads.pyx", "return delay == 0 ? 0 : 64", "return 64"),
+    "bits of zero": Fault("worker.pxd", "return delay == 0 ? 0 : 64", "return 64"),
     "bound checked too early": Fault(
         "clock.h",
         "    while (k - start <= max_delay)\n",
