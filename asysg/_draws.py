@@ -11,6 +11,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .errors import InvalidArgument
+
 RNG: TypeAlias = int | np.random.Generator | np.random.BitGenerator | np.random.SeedSequence | None
 Key: TypeAlias = tuple[int, int]
 Words: TypeAlias = NDArray[np.uint64]
@@ -18,7 +20,13 @@ Words: TypeAlias = NDArray[np.uint64]
 
 def key_from(rng: RNG) -> Key:
     """Return a 128-bit key drawn from `rng` (SPEC 7: a Generator advances, a seed repeats)."""
-    first, second = np.random.default_rng(rng).integers(0, 2**64, size=2, dtype=np.uint64)
+    try:
+        generator = np.random.default_rng(rng)
+    except (TypeError, ValueError):
+        raise InvalidArgument.of(
+            "rng", "must be None, an integer >= 0, a Generator or a SeedSequence", rng
+        ) from None
+    first, second = generator.integers(0, 2**64, size=2, dtype=np.uint64)
     return int(first), int(second)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -193,7 +194,15 @@ def minimize(
     elif plan.wanted is not None:
         plan = prescribe(plan, expected_delay(plan, p))
     engine = threads_engine(plan, p, x, state.clock)
-    return run(plan, engine, state, lambda: max(1, engine.team))
+    result = run(plan, engine, state, lambda: max(1, engine.team))
+    if 0 < engine.team < p:
+        warnings.warn(
+            f"{p} threads were asked for and the OpenMP runtime gave {engine.team}; the other "
+            "workers ran one after another. OMP_DYNAMIC=false may change that.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    return result
 
 
 def threads_engine(plan: Plan, p: int, x: Any, clock: int = 0) -> Threads:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import asysg
+import asysg._minimize
 from asysg import InvalidArgument, Result, objectives, simulate, theory
 from asysg._core.openmp import openmp_version
 
@@ -185,6 +186,27 @@ def test_divergence_is_reported(p):
     assert 0 < int(re.search(r"update k = (\d+)", res.message)[1]) <= res.nit
     assert "steplength 50" in res.message
     assert not res.certificate.holds
+
+
+@pytest.mark.filterwarnings("default")
+def test_fewer_threads_than_asked_for_are_not_silent(obj, monkeypatch):
+    class Alone:
+        """An engine to which the runtime gives one thread for two workers."""
+
+        team = 1
+
+        def __init__(self, engine):
+            self.engine = engine
+
+        def __getattr__(self, name):
+            return getattr(self.engine, name)
+
+    make = asysg._minimize.threads_engine
+    monkeypatch.setattr(asysg._minimize, "threads_engine", lambda *args: Alone(make(*args)))
+    monkeypatch.setattr(asysg._minimize, "threads", lambda *_: 2)
+    with pytest.warns(RuntimeWarning, match="2 threads were asked for and .* gave 1"):
+        res = asysg.minimize(obj, X0, steplength=0.1, n_updates=100, rng=0)
+    assert res.n_threads_used == 1
 
 
 def test_raise_if_failed(obj):

@@ -33,6 +33,8 @@ BAD_BOTH = [
     ("steplength", np.full(9, 0.1)),
     ("steplength", np.ones((2, 5))),
     ("n_records", 0),
+    ("rng", -1),
+    ("rng", "seed"),
     ("form", "quoted"),
     ("constants", 3.0),
     ("callback", 3.0),
