@@ -9,7 +9,7 @@ import numpy as np
 from . import theory
 from ._plan import Plan, State
 from .errors import InvalidArgument
-from .result import STATUS, Staleness, Trace
+from .result import STATUS, Staleness, Trace, bounded_mean
 from .theory import Certificate, Hypothesis
 
 #: Why no update is lost, by way of writing.
@@ -85,17 +85,6 @@ def certify(
             constants = plan.objective.constants(plan.x0, T=T or 0)
         except InvalidArgument as error:
             evidence.append(Hypothesis("problem constants", False, None, {}, "assumed", str(error)))
-    # A run that diverged has no finite ergodic norm; one stopped before its first recorded
-    # iterate has none at all.
-    measured = float("inf") if status == "diverged" else trace.ergodic
-    if isinstance(gamma, np.ndarray) and np.isfinite(measured):
-        # Theorem 1 bounds the mean weighted by the steplengths.
-        weight = trace.weight * gamma[np.minimum(trace.k, K) - 1]
-        measured = float(weight @ trace.grad_norm_sq / weight.sum())
-    if form == "uniform" and status == "completed":
-        # Theorem U bounds the sum over the iterates that were read, k <= K - T.
-        read = trace.k <= K - (T or 0)
-        measured = float(trace.weight[read] @ trace.grad_norm_sq[read])
     return theory.certify(
         constants,
         algorithm=plan.algorithm,
@@ -104,7 +93,7 @@ def certify(
         M=plan.M,
         T=T or 0,
         form=form,
-        measured=None if np.isnan(measured) else measured,
+        measured=bounded_mean(trace, status, form=form, K=K, T=T or 0, gamma=gamma),
         evidence=tuple(evidence),
     )
 

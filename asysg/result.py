@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -69,6 +70,33 @@ class Trace:
         # result read back from its file must find the very number that was certified.
         weight = self.weight[counts]
         return float((weight * self.grad_norm_sq[counts]).sum() / weight.sum())
+
+
+def bounded_mean(
+    trace: Trace,
+    status: str,
+    *,
+    form: str,
+    K: int,
+    T: int,
+    gamma: float | Sequence[float] | NDArray[np.float64],
+) -> float | None:
+    """Return what the theorem of `form` bounds, as far as the trace has measured it.
+
+    The mean over all iterates; weighted by the steplengths where these vary (Theorem 1); over the
+    iterates that were read, k <= K - T, divided by K, for Theorem U. inf for a run that diverged,
+    None where nothing was recorded.
+    """
+    if status == "diverged":
+        return float("inf")
+    mean = trace.ergodic
+    if np.ndim(gamma) and np.isfinite(mean):
+        weight = trace.weight * np.asarray(gamma)[np.minimum(trace.k, K) - 1]
+        mean = float((weight * trace.grad_norm_sq).sum() / weight.sum())
+    elif form == "uniform" and status == "completed":
+        read = trace.k <= K - T
+        mean = float((trace.weight[read] * trace.grad_norm_sq[read]).sum())
+    return None if np.isnan(mean) else mean
 
 
 @dataclass(frozen=True)

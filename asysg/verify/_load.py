@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CertificateError, InvalidArgument
-from ..result import Result
+from ..result import Result, bounded_mean
 from ..theory import Certificate
 
 
@@ -64,16 +64,30 @@ def load(path: str | os.PathLike[str]) -> Certificate:
         raise CertificateError(
             f"the result around a certificate must be readable: {error!r}."
         ) from error
+    measured = bounded_mean(
+        result.trace,
+        result.status,
+        form=certificate.form,
+        K=certificate.K,
+        T=certificate.T,
+        gamma=certificate.gamma,
+    )
     for name, stored, found in (
-        ("measured", certificate.measured, result.trace.ergodic),
+        ("measured", certificate.measured, measured),
         ("K", certificate.K, max(1, result.nit)),
         ("M", certificate.M, result.batch_size),
         ("T", certificate.T, result.staleness.max or 0),
     ):
-        # A mean of the same numbers may round otherwise where it is computed again.
-        if stored is None or not math.isclose(stored, found, rel_tol=1e-12):
+        if not _agree(stored, found):
             raise CertificateError(
                 f"{name} must be that of the result in the same file, {found!r}, got {stored!r}. "
                 "The file was changed."
             )
     return certificate
+
+
+def _agree(stored: float | None, found: float | None) -> bool:
+    if stored is None or found is None:
+        return stored is found
+    # A mean of the same numbers may round otherwise where it is computed again.
+    return math.isclose(stored, found, rel_tol=1e-12)

@@ -7,6 +7,7 @@ import pytest
 
 import asysg
 from asysg import CertificateError, InvalidArgument, verify
+from asysg._core.openmp import openmp_version
 
 
 @pytest.fixture(scope="module")
@@ -21,6 +22,51 @@ def test_a_result_is_read_back(result, tmp_path):
     found = verify.load(path)
     assert found == result.certificate
     assert found.verdict == "within"
+
+
+def _stop(intermediate):
+    if intermediate.nit > 500:
+        raise StopIteration
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"method": "asysg-con", "steplength": asysg.steplengths.diminishing(0.05)},
+        {"steplength": asysg.steplengths.diminishing(0.05)},
+        {"method": "hogwild", "update": "lossy"},
+        {"callback": _stop},
+        {"n_updates": 1},
+        {"steplength": 50.0},
+        {"record": False},
+        {"method": "asysg-con", "form": "uniform", "n_records": 2000},
+    ],
+)
+@pytest.mark.parametrize("n_threads", [1, 2] if openmp_version() else [1])
+def test_every_kind_of_result_is_read_back(tmp_path, how, n_threads):
+    obj = asysg.objectives.CosineQuadratic(n=5, sigma=0.1)
+    how = {"steplength": 0.01, "n_updates": 2000, "n_threads": n_threads, "rng": 0, **how}
+    _read_back(asysg.minimize(obj, np.ones(5), **how), tmp_path)
+
+
+@pytest.mark.parametrize("callback", [None, _stop])
+def test_the_iterates_of_theorem_u_are_those_read(tmp_path, callback):
+    obj = asysg.objectives.CosineQuadratic(n=5, sigma=0.1)
+    how = {"method": "asysg-con", "form": "uniform", "steplength": 0.01, "n_records": 1000}
+    late = asysg.simulate.delays.constant(30)
+    res = asysg.simulate.minimize(
+        obj, np.ones(5), n_updates=1000, delays=late, callback=callback, rng=0, **how
+    )
+    if callback is None:
+        norms = res.trace.grad_norm_sq
+        assert res.certificate.measured == pytest.approx(norms[:970].sum() / 1000, rel=1e-12)
+        assert res.certificate.measured < res.trace.ergodic
+    _read_back(res, tmp_path)
+
+
+def _read_back(res, tmp_path):
+    res.to_json(tmp_path / "result.json")
+    assert verify.load(tmp_path / "result.json") == res.certificate
 
 
 def test_a_certificate_is_read_back(result, tmp_path):
