@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 LOG: np.dtype[np.void]
 METHODS: dict[str, int]
+SEGMENT: int
 RECORDING: dict[bool | str, int]
 
 class Threads:
@@ -23,6 +24,7 @@ class Threads:
         recording: bool | str,
         lossy: bool = False,
         clock: int = 0,
+        segment: int = ...,
     ) -> None: ...
     def advance(self, until: int, gamma: NDArray[np.float64]) -> None: ...
     @property

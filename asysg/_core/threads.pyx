@@ -31,6 +31,7 @@ from .clock cimport (
     asysg_yield,
 )
 from .rng cimport asysg_below, asysg_word
+from .vector cimport asysg_step
 from .worker cimport (
     CHECK_EVERY,
     CON,
@@ -75,6 +76,8 @@ LOG = np.dtype(
     ]
 )
 METHODS = {"asysg-incon": INCON, "asysg-con": CON, "sgd": CON, "hogwild": HOGWILD}
+# Small enough that a pass leaves it in the cache nearest to a core for the next one.
+SEGMENT = 2048
 RECORDING = {False: NO_CLOCK, "sampled": DELAYS, "full": UPDATES, "full+reads": READS}
 
 cdef void incon(Run *r, int64_t w, Worker *me) noexcept nogil:
@@ -162,49 +165,66 @@ cdef inline void clear(const Run *r, Worker *me, uint64_t s) noexcept nogil:
             me.g[index(r, idx, t)] = 0.0
 
 
-cdef void con(Run *r, int64_t w, Worker *me) noexcept nogil:
-    """AsySG-con (Algorithm 1): whole-vector updates, every read exactly some iterate.
+cdef int64_t serve(
+    Run *r, int64_t w, Worker *me, int64_t start, bint only_read, int64_t *now
+) noexcept nogil:
+    """Write my update and take my next snapshot, in one pass over x; return the update's number.
 
-    The lock is the parameter server: whoever holds it applies one gradient and takes the next
-    snapshot, so the clock is exact and every iterate has one reader.
+    The parameter server of AsySG-con. Passes go through the segments of x hand over hand: the
+    lock of the next segment is taken before that of the last one is given back, so no pass
+    overtakes another and all meet in the same order in every segment. Hence a snapshot is exactly
+    the iterate of its place in that order, although several passes are on their way at once; the
+    lock of segment 0 makes the order, and guards the clock. The gradient is zero afterwards.
+    A read only, and ASYSG_LATE, where the update would come too late.
     """
-    cdef int64_t j, m, k, start
-    cdef double step
+    cdef int64_t s, m, k, first, count
     cdef bint late
+    cdef double step = 0.0
     cdef size_t size = r.f.n * sizeof(double)
+    asysg_lock(&r.locks[0])
+    k = asysg_peek(r.clock.now)
+    late = only_read or (r.max_delay >= 0 and k - start > r.max_delay)
+    if not late:
+        step = steplength(r, k)
+        asysg_poke(r.clock.now, k + 1)
+    now[0] = k if late else k + 1
+    if r.recording >= UPDATES and not late:
+        r.log[k - r.base] = Entry(w, start, me.draw, -1, NAN, NAN, NAN)
+    if r.recording == READS and not late:
+        for m in range(r.M):
+            memcpy(r.reads + ((k - r.base) * r.M + m) * r.f.n, me.xhat, size)
+    for s in range(r.segments):
+        if s:
+            asysg_lock(&r.locks[s])
+            asysg_unlock(&r.locks[s - 1])
+        first = s * r.segment
+        count = min(r.segment, r.f.n - first)
+        if not late:
+            asysg_step(step, r.x + first, me.g + first, count)
+        asysg_stress()
+        memcpy(me.xhat + first, r.x + first, count * sizeof(double))
+        memset(me.g + first, 0, count * sizeof(double))
+    asysg_unlock(&r.locks[r.segments - 1])
+    return ASYSG_LATE if late else k
+
+
+cdef void con(Run *r, int64_t w, Worker *me) noexcept nogil:
+    """AsySG-con (Algorithm 1): whole-vector updates, every read exactly some iterate."""
+    cdef int64_t j, m, k, start = 0, now = 0
     if not next_draw(r, me):
         return
-    asysg_lock(r.lock)
-    start = asysg_peek(r.clock.now)
-    memcpy(me.xhat, r.x, size)
-    asysg_unlock(r.lock)
+    serve(r, w, me, 0, True, &start)
     while True:
-        memset(me.g, 0, size)
         for m in range(r.M):
             if r.f.gradient(
                 r.f.self, me.xhat, sample(r, me.draw, m), me.work, me.g
             ) != ASYSG_OK:
                 failed(r, me)
                 return
-        asysg_lock(r.lock)
-        k = asysg_peek(r.clock.now)
-        late = r.max_delay >= 0 and k - start > r.max_delay
-        if not late:
-            step = steplength(r, k)
-            for j in range(r.f.n):
-                r.x[j] += -(step * me.g[j])
-                asysg_stress()
-            asysg_poke(r.clock.now, k + 1)
-            if r.recording >= UPDATES:
-                r.log[k - r.base] = Entry(w, start, me.draw, -1, NAN, NAN, NAN)
-            if r.recording == READS:
-                for m in range(r.M):
-                    memcpy(r.reads + ((k - r.base) * r.M + m) * r.f.n, me.xhat, size)
-        memcpy(me.xhat, r.x, size)
-        asysg_unlock(r.lock)
-        if late:
+        k = serve(r, w, me, start, False, &now)
+        if k == ASYSG_LATE:
             me.recomputed += 1
-            start = k
+            start = now
             continue
         me.updates += 1
         tally(me, k - start)
@@ -215,7 +235,7 @@ cdef void con(Run *r, int64_t w, Worker *me) noexcept nogil:
                 if not isfinite(me.xhat[j]):
                     diverged(r, me, k)
                     return
-        start = k + 1
+        start = now
         if not next_draw(r, me):
             return
 
@@ -263,6 +283,8 @@ cdef class Threads:
         Write by load and store instead of an atomic add.
     clock : int
         Updates already done, where a run continues.
+    segment : int
+        Entries of x under one lock of AsySG-con's server, >= 1.
     """
 
     cdef Run r
@@ -288,7 +310,8 @@ cdef class Threads:
         free(self.workers)
 
     def __init__(
-        self, capsule, x0, *, method, M, p, key, max_delay, recording, lossy=False, clock=0
+        self, capsule, x0, *, method, M, p, key, max_delay, recording, lossy=False, clock=0,
+        segment=SEGMENT,
     ):
         cdef int64_t w, n, wide
         self.keep = [capsule]
@@ -305,25 +328,29 @@ cdef class Threads:
         n = self.r.f.n
         if len(x0) != n:
             raise ValueError(f"x0 must have {n} entries, got {len(x0)}.")
-        self.x = np.array(x0, dtype=np.float64)
+        self.x = self.cells((n,), np.float64)
+        self.x[:] = x0
         self.x_view = self.x
         self.r.x = &self.x_view[0]
         self.histograms = np.zeros((p, 128), dtype=np.int64)
         self.log = self.reads = None
         self.log_dtype = LOG
 
-        # Cells, then the slots.
-        cdef int64_t[:, ::1] cells = self.cells((5 + p, 16), np.int64)
+        # Cells, the slots, the locks of the segments.
+        self.r.segment = min(segment, n)
+        self.r.segments = 1 + (n - 1) // self.r.segment if self.method == CON else 0
+        cdef int64_t[:, ::1] cells = self.cells((4 + p + int(self.r.segments), 16), np.int64)
         self.r.clock.now = <asysg_cell *> &cells[0, 0]
         self.r.draws = <asysg_cell *> &cells[1, 0]
         self.r.stop = <asysg_cell *> &cells[2, 0]
-        self.r.lock = <asysg_cell *> &cells[3, 0]
-        self.r.finished = <asysg_cell *> &cells[4, 0]
-        self.r.clock.slot = <asysg_cell *> &cells[5, 0]
+        self.r.finished = <asysg_cell *> &cells[3, 0]
+        self.r.clock.slot = <asysg_cell *> &cells[4, 0]
+        if self.r.segments:
+            self.r.locks = <asysg_cell *> &cells[4 + p, 0]
         self.r.clock.workers = p
         cells[0, 0] = cells[1, 0] = clock
         for w in range(p):
-            cells[5 + w, 0] = ASYSG_NONE
+            cells[4 + w, 0] = ASYSG_NONE
 
         # Private memory, each part rounded up and padded by 128 bytes.
         cdef int64_t[:, ::1] histogram = self.histograms

@@ -37,4 +37,12 @@ static void asysg_axpy(double c, const double *restrict a, double *restrict y, i
         y[i] += c * a[i];
 }
 
+/* x += -(step * g) */
+ASYSG_CLONES
+static void asysg_step(double step, double *restrict x, const double *restrict g, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        x[i] += -(step * g[i]);
+}
+
 #endif

@@ -5,3 +5,4 @@ from libc.stdint cimport int64_t
 cdef extern from "vector.h" nogil:
     double asysg_dot(const double *a, const double *b, int64_t n) noexcept
     void asysg_axpy(double c, const double *a, double *y, int64_t n) noexcept
+    void asysg_step(double step, double *x, const double *g, int64_t n) noexcept

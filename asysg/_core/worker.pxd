@@ -102,7 +102,9 @@ cdef struct Run:
     asysg_cell *draws       # the next draw that nobody has been allotted
     asysg_cell *stop        # not 0 once a worker is in trouble
     asysg_cell *finished    # workers that are done with this region
-    asysg_cell *lock
+    asysg_cell *locks       # one a segment of x (AsySG-con)
+    int64_t segments
+    int64_t segment         # entries of x in each but the last
     int64_t until           # draws and updates of this region end here
     int64_t allotment
     const double *gamma     # steplength of update k: gamma[(k - base) * stride]

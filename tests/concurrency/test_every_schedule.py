@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from asysg import _draws, objectives
 from asysg._core.openmp import openmp_version
-from asysg._core.threads import Threads
+from asysg._core.threads import SEGMENT, Threads
 from asysg.simulate import recursion
 
 pytestmark = pytest.mark.skipif(not openmp_version(), reason="this build has one thread")
@@ -27,7 +27,9 @@ runs = st.fixed_dictionaries(
 methods = st.sampled_from(["asysg-con", "asysg-incon", "hogwild"])
 
 
-def advance(obj, x0, *, method, p, M, blocks, max_delay, seed, gamma=1.0, recording="full"):
+def advance(
+    obj, x0, *, method, p, M, blocks, max_delay, seed, gamma=1.0, recording="full", segment=SEGMENT
+):
     """Run the blocks; return the engine, the joined log and the key."""
     key = _draws.key_from(seed)
     engine = Threads(
@@ -39,6 +41,7 @@ def advance(obj, x0, *, method, p, M, blocks, max_delay, seed, gamma=1.0, record
         key=key,
         max_delay=max_delay,
         recording=recording,
+        segment=segment,
     )
     logs = []
     for block in blocks:
@@ -104,18 +107,19 @@ def test_unrecorded_run_loses_nothing(drawn, method):
     assert engine.clock == full.clock
 
 
-@given(runs, st.integers(1, 5))
-def test_con_is_the_recursion_with_the_recorded_delays(drawn, n):
+@given(runs, st.integers(1, 5), st.integers(1, 6))
+def test_con_is_the_recursion_with_the_recorded_delays(drawn, n, segment):
     """AsySG-con on threads, replayed by the oracle from its log, gives the same bits.
 
-    So every snapshot was exactly an iterate, the one the log says.
+    So every snapshot was exactly an iterate, the one the log says, although passes over x follow
+    one another segment by segment.
     """
     rng = np.random.default_rng(drawn["seed"])
     H = rng.normal(size=(n, n))
     obj = objectives.Quadratic(H @ H.T / n, sigma=0.5)
     x0 = rng.normal(size=n)
     drawn = {**drawn, "blocks": [block // 4 for block in drawn["blocks"]]}
-    engine, log, key = advance(obj, x0, method="asysg-con", gamma=0.01, **drawn)
+    engine, log, key = advance(obj, x0, method="asysg-con", gamma=0.01, segment=segment, **drawn)
     if log is None:
         return
     K = len(log)
