@@ -12,7 +12,7 @@
 
 #include <stdint.h>
 
-#define ASYSG_OBJECTIVE "asysg.objective.v1"
+#define ASYSG_OBJECTIVE "asysg.objective.v2"
 
 /* What the functions below return. Anything but ASYSG_OK means failed (a numba cfunc that
  * raised returns 0), and the run stops with that worker's update not applied. */
@@ -45,6 +45,15 @@ typedef struct asysg_objective {
      * samples; required for streams, may be NULL otherwise. */
     int (*full_value)(void *self, const double *x, double *work, double *out);
     int (*full_gradient)(void *self, const double *x, double *work, double *g);
+
+    /* Both optional (NULL: the scheduler does without) and for speed alone.
+     *
+     * x -= step * gradient of F(.; sample) at x, in place, step >= 0; x is private to the caller,
+     * as everywhere. The same bits as `gradient` into a zeroed g followed by
+     * x[j] += -(step * g[j]) wherever g[j] != 0. Where it fails x is as it was. */
+    int (*descend)(void *self, double *x, uint64_t sample, double step, double *work);
+    /* Bring the first lines of that sample's data into cache: a call on it follows soon. */
+    void (*touch)(void *self, uint64_t sample);
 } asysg_objective;
 
 #endif

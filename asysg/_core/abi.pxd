@@ -9,6 +9,8 @@ ctypedef int (*partial_t)(
 ) noexcept nogil
 ctypedef int64_t (*support_t)(void *, uint64_t, int64_t, void *, const void **) noexcept nogil
 ctypedef int (*full_t)(void *, const double *, double *, double *) noexcept nogil
+ctypedef int (*descend_t)(void *, double *, uint64_t, double, double *) noexcept nogil
+ctypedef void (*touch_t)(void *, uint64_t) noexcept nogil
 
 cdef extern from "abi.h" nogil:
     const char *ASYSG_OBJECTIVE
@@ -28,3 +30,5 @@ cdef extern from "abi.h" nogil:
         support_t support
         full_t full_value
         full_t full_gradient
+        descend_t descend
+        touch_t touch

@@ -12,7 +12,7 @@ from asysg._core import evaluate
 from asysg._core.kernel import Kernel
 from asysg.errors import InvalidArgument, ObjectiveError
 
-NAME = b"asysg.objective.v1"
+NAME = b"asysg.objective.v2"
 DOUBLES = ctypes.POINTER(ctypes.c_double)
 POINT = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, DOUBLES, ctypes.c_uint64, DOUBLES, DOUBLES)
 PARTIAL = ctypes.CFUNCTYPE(
@@ -36,6 +36,8 @@ class Struct(ctypes.Structure):
         ("support", ctypes.c_void_p),
         ("full_value", ctypes.c_void_p),
         ("full_gradient", ctypes.c_void_p),
+        ("descend", ctypes.c_void_p),
+        ("touch", ctypes.c_void_p),
     )
 
 
@@ -60,7 +62,7 @@ def foreign(code=1, name=NAME):
         out[0] += sample
         return answer(sample)
 
-    struct = Struct(None, 1, 4, 0, 0, 8, value, gradient, partial, None, None, None)
+    struct = Struct(None, 1, 4, 0, 0, 8, value, gradient, partial, *[None] * 5)
     new = ctypes.pythonapi.PyCapsule_New
     new.restype, new.argtypes = (
         ctypes.py_object,
@@ -94,7 +96,7 @@ def test_failures_are_raised(code, sample):
 
 
 def test_strangers_are_refused():
-    other, _keep = foreign(name=b"asysg.objective.v0")
+    other, _keep = foreign(name=b"asysg.objective.v1")
     for stranger in (None, 3, other, ob.SineChain(3)):
         with pytest.raises(InvalidArgument, match="capsule must be a PyCapsule named"):
             evaluate.value(stranger, [1.0])
