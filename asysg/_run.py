@@ -11,13 +11,14 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from ._draws import Key, words
@@ -95,7 +96,12 @@ def run(plan: Plan, engine: Engine, state: State, workers: Callable[[], int]) ->
         if plan.checkpoint is not None:
             plan.checkpoint.write(plan, merged(state, engine, workers()), kept, record, now=now)
 
-    with bar or nullcontext(), record or nullcontext(), Interrupts() as interrupts:
+    with (
+        bar or nullcontext(),
+        record or nullcontext(),
+        one_blas_thread(plan),
+        Interrupts() as interrupts,
+    ):
         try:
             for stop in stops:
                 while engine.clock < stop:
@@ -152,6 +158,12 @@ def run(plan: Plan, engine: Engine, state: State, workers: Callable[[], int]) ->
         log,
         np.concatenate(reads) if reads else None,
     )
+
+
+def one_blas_thread(plan: Plan) -> AbstractContextManager[object]:
+    """Keep BLAS from starting threads of its own beside each worker."""
+    blas = plan.objective.uses_blas
+    return threadpool_limits(limits=1, user_api="blas") if blas else nullcontext()
 
 
 def learn_constants(plan: Plan) -> None:

@@ -54,6 +54,12 @@ typedef struct asysg_objective {
     int (*descend)(void *self, double *x, uint64_t sample, double step, double *work);
     /* Bring the first lines of that sample's data into cache: a call on it follows soon. */
     void (*touch)(void *self, uint64_t sample);
+    /* g += sum over `count` samples of the gradient of F(.; sample) at x; count <= batch_size.
+     * Where it is given, every sum over samples that read the same x is made by it, in pieces of
+     * batch_size: the order of its additions is its own. */
+    int (*minibatch)(void *self, const double *x, const uint64_t *samples, int64_t count,
+                     double *work, double *g);
+    int64_t batch_size; /* the most samples of one call; 0 where minibatch is NULL */
 } asysg_objective;
 
 #endif

@@ -11,6 +11,9 @@ ctypedef int64_t (*support_t)(void *, uint64_t, int64_t, void *, const void **) 
 ctypedef int (*full_t)(void *, const double *, double *, double *) noexcept nogil
 ctypedef int (*descend_t)(void *, double *, uint64_t, double, double *) noexcept nogil
 ctypedef void (*touch_t)(void *, uint64_t) noexcept nogil
+ctypedef int (*minibatch_t)(
+    void *, const double *, const uint64_t *, int64_t, double *, double *
+) noexcept nogil
 
 cdef extern from "abi.h" nogil:
     const char *ASYSG_OBJECTIVE
@@ -32,3 +35,24 @@ cdef extern from "abi.h" nogil:
         full_t full_gradient
         descend_t descend
         touch_t touch
+        minibatch_t minibatch
+        int64_t batch_size
+
+
+cdef inline int gradients(
+    const asysg_objective *f, const double *x, const uint64_t *samples, int64_t count,
+    double *work, double *g,
+) noexcept nogil:
+    """g += the sum over these samples of the gradient of F(.; sample) at x."""
+    cdef int64_t m = 0, piece
+    if f.minibatch is NULL or count == 1:
+        for m in range(count):
+            if f.gradient(f.self, x, samples[m], work, g) != ASYSG_OK:
+                return 0
+        return ASYSG_OK
+    while m < count:
+        piece = min(f.batch_size, count - m)
+        if f.minibatch(f.self, x, samples + m, piece, work, g) != ASYSG_OK:
+            return 0
+        m += piece
+    return ASYSG_OK

@@ -1,5 +1,6 @@
 """Objectives called from Python: one evaluation at a time, through the ABI of any objective."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,12 @@ def gradient(
     capsule: Any,
     x: ArrayLike,
     sample: int | None = None,
+    out: NDArray[np.float64] | None = None,
+) -> NDArray[np.float64]: ...
+def minibatch(
+    capsule: Any,
+    x: ArrayLike,
+    samples: Sequence[int] | NDArray[np.integer[Any]],
     out: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]: ...
 def partial(capsule: Any, x: ArrayLike, sample: int | None, i: int) -> float: ...

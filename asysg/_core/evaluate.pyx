@@ -6,7 +6,7 @@ from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_IsValid
 from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.stdlib cimport free, malloc
 
-from .abi cimport ASYSG_OBJECTIVE, ASYSG_OK, asysg_objective
+from .abi cimport ASYSG_OBJECTIVE, ASYSG_OK, asysg_objective, gradients
 
 from ..errors import InvalidArgument, ObjectiveError
 
@@ -161,6 +161,32 @@ def gradient(capsule, x, sample=None, out=None):
         free(work)
     if code != ASYSG_OK:
         raise failure("gradient", sample)
+    return result
+
+
+def minibatch(capsule, x, samples, out=None):
+    """Return the sum of ``gradient(capsule, x, sample)`` over `samples`, as an update adds it.
+
+    Parameters and errors are those of `gradient`; `samples` is a sequence of them.
+    """
+    cdef asysg_objective *f = unpack(capsule)
+    cdef const double[::1] at = point(f, x)
+    words = np.array([sample_word(f, int(sample)) for sample in samples], dtype=np.uint64)
+    cdef uint64_t[::1] word = words
+    cdef int64_t count = len(words)
+    result = np.zeros(f.n) if out is None else out
+    cdef double[::1] g = result
+    cdef int code = ASYSG_OK
+    cdef double *work
+    if g.shape[0] != f.n:
+        raise InvalidArgument(f"out must have shape ({f.n},), got ({g.shape[0]},).")
+    work = scratch(f)
+    if count:
+        with nogil:
+            code = gradients(f, &at[0], &word[0], count, work, &g[0])
+    free(work)
+    if code != ASYSG_OK:
+        raise failure("gradient", f"one of {list(samples)}")
     return result
 
 

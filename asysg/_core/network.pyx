@@ -1,20 +1,27 @@
 """Fully connected tanh networks with a softmax or a squared loss.
 
 x holds, layer by layer, the weights (one row per unit) and then the biases. `work` holds the
-outputs of all layers, then the derivatives of the loss in the inputs of all units.
+outputs of all layers, then the derivatives of the loss in the inputs of all units; of a
+minibatch, each of these for all its samples, one row per sample, after the rows of inputs.
 """
 
 from libc.math cimport exp, log, tanh
 from libc.stdint cimport int64_t, uint64_t
+from libc.string cimport memcpy
+from scipy.linalg.cython_blas cimport dgemm
 
 from .abi cimport ASYSG_OK
 from .kernel cimport Kernel
-from .vector cimport asysg_axpy, asysg_dot
+from .vector cimport asysg_axpy, asysg_axpy_step, asysg_dot, asysg_scaled_step
 
 cdef enum:
     MAX_LAYERS = 32
+    # Samples that go through the layers together: enough for products of matrices to be bound by
+    # arithmetic, few enough for their outputs to stay in the second cache.
+    BATCH = 128
 
 ctypedef struct network_t:
+    int64_t n_samples
     int64_t depth  # layers of weights
     int64_t units  # outputs of all layers together
     int64_t size[MAX_LAYERS + 1]  # size[0] inputs, size[l] units in layer l
@@ -113,6 +120,158 @@ cdef void backward(
                 below[o] *= 1.0 - a[o] * a[o]
 
 
+cdef int descend(
+    void *self, double *x, uint64_t sample, double step, double *work
+) noexcept nogil:
+    """The step of one sample; each row of weights is read and written in one pass."""
+    cdef const network_t *p = <const network_t *>self
+    cdef double *d
+    cdef double *below
+    cdef double *w
+    cdef const double *a
+    cdef int64_t layer, o, fan_in, fan_out
+    forward(p, x, sample, work)
+    loss(p, sample, work + p.outputs[p.depth - 1], work + p.units + p.outputs[p.depth - 1])
+    for layer in range(p.depth - 1, -1, -1):
+        fan_in = p.size[layer]
+        fan_out = p.size[layer + 1]
+        a = layer_input(p, layer, sample, work)
+        w = x + p.weights[layer]
+        d = work + p.units + p.outputs[layer]
+        if layer == 0:
+            for o in range(fan_out):
+                asysg_scaled_step(d[o], step, a, w + o * fan_in, fan_in)
+        else:
+            below = work + p.units + p.outputs[layer - 1]
+            for o in range(fan_in):
+                below[o] = 0.0
+            for o in range(fan_out):
+                asysg_axpy_step(d[o], step, a, w + o * fan_in, below, fan_in)
+            for o in range(fan_in):
+                below[o] *= 1.0 - a[o] * a[o]
+        asysg_scaled_step(1.0, step, d, w + fan_in * fan_out, fan_out)
+    return ASYSG_OK
+
+
+cdef void product(
+    char *first, char *second, int64_t rows, int64_t columns, int64_t inner,
+    const double *a, int64_t width_a, const double *b, int64_t width_b, double add, double *out,
+) noexcept nogil:
+    """out = first(a) second(b) + add * out, by columns: BLAS's dgemm with the dialect's widths.
+
+    A matrix stored by rows is its own transpose stored by columns; so products of ours are asked
+    for in reverse order. BLAS takes no const, and changes neither.
+    """
+    cdef int m = <int>rows, n = <int>columns, k = <int>inner
+    cdef int lda = <int>width_a, ldb = <int>width_b
+    cdef double one = 1.0
+    dgemm(first, second, &m, &n, &k, &one, <double *>a, &lda, <double *>b, &ldb, &add, out, &m)
+
+
+cdef void forward_all(
+    const network_t *p, const double *x, const double *inputs, int64_t count, double *outputs
+) noexcept nogil:
+    """The outputs of all layers for `count` rows of inputs, layer by layer."""
+    cdef const double *a = inputs
+    cdef const double *w
+    cdef double *out
+    cdef int64_t layer, c, o, fan_in, fan_out
+    for layer in range(p.depth):
+        fan_in = p.size[layer]
+        fan_out = p.size[layer + 1]
+        w = x + p.weights[layer]
+        out = outputs + count * p.outputs[layer]
+        for c in range(count):
+            memcpy(out + c * fan_out, w + fan_in * fan_out, fan_out * sizeof(double))
+        product(b"T", b"N", fan_out, count, fan_in, w, fan_in, a, fan_in, 1.0, out)
+        if layer + 1 < p.depth:
+            for o in range(count * fan_out):
+                out[o] = tanh(out[o])
+        a = out
+
+
+cdef void add_minibatch(
+    const network_t *p, const double *x, const double *inputs, const int64_t *rows,
+    int64_t count, double *work, double *g,
+) noexcept nogil:
+    """g += the sum of the gradients at `count` rows of inputs, whose numbers are `rows`."""
+    cdef double *outputs = work
+    cdef double *slopes = work + count * p.units
+    cdef double *d
+    cdef double *below
+    cdef const double *a
+    cdef const double *w
+    cdef int64_t layer, c, o, fan_in, fan_out = p.size[p.depth]
+    forward_all(p, x, inputs, count, outputs)
+    d = slopes + count * p.outputs[p.depth - 1]
+    for c in range(count):
+        loss(
+            p, rows[c], outputs + count * p.outputs[p.depth - 1] + c * fan_out, d + c * fan_out
+        )
+    for layer in range(p.depth - 1, -1, -1):
+        fan_in = p.size[layer]
+        fan_out = p.size[layer + 1]
+        a = inputs if layer == 0 else outputs + count * p.outputs[layer - 1]
+        w = x + p.weights[layer]
+        d = slopes + count * p.outputs[layer]
+        product(
+            b"N", b"T", fan_in, fan_out, count, a, fan_in, d, fan_out, 1.0, g + p.weights[layer]
+        )
+        for c in range(count):
+            asysg_axpy(1.0, d + c * fan_out, g + p.weights[layer] + fan_in * fan_out, fan_out)
+        if layer > 0:
+            below = slopes + count * p.outputs[layer - 1]
+            product(b"N", b"N", fan_in, count, fan_out, w, fan_in, d, fan_out, 0.0, below)
+            for o in range(count * fan_in):
+                below[o] *= 1.0 - a[o] * a[o]
+
+
+cdef int minibatch(
+    void *self, const double *x, const uint64_t *samples, int64_t count, double *work, double *g
+) noexcept nogil:
+    cdef const network_t *p = <const network_t *>self
+    cdef int64_t c, wide = p.size[0]
+    cdef double *inputs = work + BATCH * 2 * p.units
+    for c in range(count):
+        memcpy(
+            inputs + c * wide, p.inputs + <int64_t>samples[c] * wide, wide * sizeof(double)
+        )
+    add_minibatch(p, x, inputs, <const int64_t *>samples, count, work, g)
+    return ASYSG_OK
+
+
+cdef int full_value(void *self, const double *x, double *work, double *out) noexcept nogil:
+    cdef const network_t *p = <const network_t *>self
+    cdef int64_t piece, first, c, count, fan_out = p.size[p.depth]
+    cdef double total = 0.0
+    for piece in range(1 + (p.n_samples - 1) // BATCH):
+        first = piece * BATCH
+        count = min(<int64_t>BATCH, p.n_samples - first)
+        forward_all(p, x, p.inputs + first * p.size[0], count, work)
+        for c in range(count):
+            total += loss(
+                p, first + c, work + count * p.outputs[p.depth - 1] + c * fan_out, NULL
+            )
+    out[0] = total / <double>p.n_samples
+    return ASYSG_OK
+
+
+cdef int full_gradient(void *self, const double *x, double *work, double *g) noexcept nogil:
+    """The samples in their order, BATCH at a time."""
+    cdef const network_t *p = <const network_t *>self
+    cdef int64_t rows[BATCH]
+    cdef int64_t piece, first, c, i, count
+    for piece in range(1 + (p.n_samples - 1) // BATCH):
+        first = piece * BATCH
+        count = min(<int64_t>BATCH, p.n_samples - first)
+        for c in range(count):
+            rows[c] = first + c
+        add_minibatch(p, x, p.inputs + first * p.size[0], rows, count, work, g)
+    for i in range(p.weights[p.depth]):
+        g[i] /= <double>p.n_samples
+    return ASYSG_OK
+
+
 cdef int value(
     void *self, const double *x, uint64_t sample, double *work, double *out
 ) noexcept nogil:
@@ -183,9 +342,14 @@ cdef class Network(Kernel):
         p.units = p.outputs[p.depth]
         self.abi.self = p
         self.abi.n = p.weights[p.depth]
-        self.abi.n_samples = self.inputs.shape[0]
-        self.abi.work_size = 2 * p.units
+        self.abi.n_samples = p.n_samples = self.inputs.shape[0]
+        self.abi.work_size = BATCH * (2 * p.units + p.size[0])
+        self.abi.batch_size = BATCH
         self.abi.index_size = 8
         self.abi.value = value
         self.abi.gradient = gradient
         self.abi.partial = partial
+        self.abi.full_value = full_value
+        self.abi.full_gradient = full_gradient
+        self.abi.descend = descend
+        self.abi.minibatch = minibatch

@@ -15,7 +15,7 @@ from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
-from .abi cimport ASYSG_OBJECTIVE, ASYSG_OK, asysg_objective
+from .abi cimport ASYSG_OBJECTIVE, ASYSG_OK, asysg_objective, gradients
 from .clock cimport (
     ASYSG_LATE,
     ASYSG_NONE,
@@ -49,6 +49,7 @@ from .worker cimport (
     asysg_team,
     diverged,
     done,
+    draw_samples,
     failed,
     index,
     next_draw,
@@ -210,17 +211,15 @@ cdef int64_t serve(
 
 cdef void con(Run *r, int64_t w, Worker *me) noexcept nogil:
     """AsySG-con (Algorithm 1): whole-vector updates, every read exactly some iterate."""
-    cdef int64_t j, m, k, start = 0, now = 0
+    cdef int64_t j, k, start = 0, now = 0
     if not next_draw(r, me):
         return
     serve(r, w, me, 0, True, &start)
     while True:
-        for m in range(r.M):
-            if r.f.gradient(
-                r.f.self, me.xhat, sample(r, me.draw, m), me.work, me.g
-            ) != ASYSG_OK:
-                failed(r, me)
-                return
+        draw_samples(r, me)
+        if gradients(r.f, me.xhat, me.samples, r.M, me.work, me.g) != ASYSG_OK:
+            failed(r, me)
+            return
         k = serve(r, w, me, start, False, &now)
         if k == ASYSG_LATE:
             me.recomputed += 1
@@ -346,7 +345,7 @@ cdef class Threads:
         self.r.finished = <asysg_cell *> &cells[3, 0]
         self.r.clock.slot = <asysg_cell *> &cells[4, 0]
         if self.r.segments:
-            self.r.locks = <asysg_cell *> &cells[4 + p, 0]
+            self.r.locks = <asysg_cell *> &cells[4 + self.p, 0]
         self.r.clock.workers = p
         cells[0, 0] = cells[1, 0] = clock
         for w in range(p):
@@ -355,8 +354,8 @@ cdef class Threads:
         # Private memory, each part rounded up and padded by 128 bytes.
         cdef int64_t[:, ::1] histogram = self.histograms
         kept = M * n if self.r.recording == READS else 0
-        sizes = (n, n, self.r.f.work_size, self.r.f.support_size, kept)
-        _, g_at, work_at, scratch_at, reads_at, wide = np.cumsum(
+        sizes = (n, n, self.r.f.work_size, self.r.f.support_size, M, kept)
+        _, g_at, work_at, scratch_at, samples_at, reads_at, wide = np.cumsum(
             [0] + [16 * (size // 16 + 2) for size in sizes]
         )
         cdef double[:, ::1] memory = self.cells((p, wide), np.float64)
@@ -367,6 +366,7 @@ cdef class Threads:
             worker.g = worker.xhat + <int64_t> g_at
             worker.work = worker.xhat + <int64_t> work_at
             worker.scratch = worker.xhat + <int64_t> scratch_at
+            worker.samples = <uint64_t *> (worker.xhat + <int64_t> samples_at)
             worker.reads = worker.xhat + <int64_t> reads_at
             worker.histogram = &histogram[w, 0]
 

@@ -45,4 +45,24 @@ static void asysg_step(double step, double *restrict x, const double *restrict g
         x[i] += -(step * g[i]);
 }
 
+/* below += c * x, then x += -(step * (c * a)): one pass over a row of weights. */
+ASYSG_CLONES
+static void asysg_axpy_step(double c, double step, const double *restrict a,
+                            double *restrict x, double *restrict below, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        below[i] += c * x[i];
+        x[i] += -(step * (c * a[i]));
+    }
+}
+
+/* x += -(step * (c * a)) */
+ASYSG_CLONES
+static void asysg_scaled_step(double c, double step, const double *restrict a,
+                              double *restrict x, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        x[i] += -(step * (c * a[i]));
+}
+
 #endif

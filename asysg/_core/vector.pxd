@@ -6,3 +6,9 @@ cdef extern from "vector.h" nogil:
     double asysg_dot(const double *a, const double *b, int64_t n) noexcept
     void asysg_axpy(double c, const double *a, double *y, int64_t n) noexcept
     void asysg_step(double step, double *x, const double *g, int64_t n) noexcept
+    void asysg_axpy_step(
+        double c, double step, const double *a, double *x, double *below, int64_t n
+    ) noexcept
+    void asysg_scaled_step(
+        double c, double step, const double *a, double *x, int64_t n
+    ) noexcept

@@ -80,6 +80,7 @@ cdef struct Worker:
     double *g
     double *work
     void *scratch
+    uint64_t *samples    # of the update being computed, M of them
     double *reads        # what each sample of the update read: M rows of n, nan where unread
     int64_t *histogram   # of delays, in log2 bins
     int64_t max_delay
@@ -139,6 +140,12 @@ cdef inline uint64_t sample(const Run *r, int64_t draw, int64_t m) noexcept nogi
     """Sample m of the minibatch of this draw: slot 1 + m of the draw's words."""
     cdef uint64_t word = asysg_word(r.key0, r.key1, draw, 1 + m)
     return asysg_below(word, r.f.n_samples) if r.f.n_samples else word
+
+
+cdef inline void draw_samples(const Run *r, Worker *me) noexcept nogil:
+    cdef int64_t m
+    for m in range(r.M):
+        me.samples[m] = sample(r, me.draw, m)
 
 
 cdef inline void diverged(Run *r, Worker *me, int64_t k) noexcept nogil:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -24,6 +25,8 @@ class Objective:
     """
 
     _kernel: Kernel
+    #: Whether its compiled functions call BLAS, whose own threads must then stand back.
+    uses_blas = False
     # Said where a constant is missing.
     _remedy = "Give a float steplength, or your own theory.ProblemConstants(..., estimated=True)."
 
@@ -101,6 +104,35 @@ class Objective:
         to it and it is returned.
         """
         return evaluate.gradient(self._capsule, x, sample, out)
+
+    def minibatch(
+        self,
+        x: ArrayLike,
+        samples: Sequence[int] | NDArray[np.integer[Any]],
+        out: NDArray[np.float64] | None = None,
+    ) -> NDArray[np.float64]:
+        """Return the sum of the gradients of F(.; sample) over some samples, shape (n,).
+
+        What an update of a whole vector is made of; objectives that compute it faster than
+        gradient by gradient (`Network`) differ from the sum of `gradient` in rounding only.
+
+        Parameters
+        ----------
+        x, out
+            As in `gradient`.
+        samples : sequence of int
+            As in `value`; one may appear several times.
+
+        Returns
+        -------
+        ndarray
+
+        Raises
+        ------
+        InvalidArgument, ObjectiveError
+            As in `value`.
+        """
+        return evaluate.minibatch(self._capsule, x, samples, out)
 
     def partial(self, x: ArrayLike, sample: int | None, i: int) -> float:
         """Return entry i of ``gradient(x, sample)`` at the cost of one entry.

@@ -29,6 +29,9 @@ class Network(Objective):
     The Hessian of a network is unbounded, so there is no L or sigma for all x: `constants`
     refuses. The lower bound is 0.
 
+    A minibatch goes through the layers together, by products of matrices (BLAS): the sums are
+    those of its samples up to rounding, which may differ between kinds of processors.
+
     Parameters
     ----------
     X : array_like, shape (n_samples, n_inputs)
@@ -56,6 +59,7 @@ class Network(Objective):
     (46380,)
     """
 
+    uses_blas = True
     _remedy = (
         "A network's Hessian and noise are unbounded: give a float steplength, or your own "
         "theory.ProblemConstants(..., estimated=True) for the region you expect."

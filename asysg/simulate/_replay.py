@@ -292,10 +292,14 @@ def _reads(result: Result) -> NDArray[np.float64]:
 
 
 def _whole_gradient(result: Result, plan: Plan, log: NDArray[Any], k: int) -> NDArray[np.float64]:
+    reads, samples = _reads(result)[k], _samples(plan, log, k)
+    # What was not read is not looked at: any number will do.
+    reads = np.nan_to_num(reads, nan=0.0)
+    if (reads == reads[0]).all():
+        return plan.objective.minibatch(reads[0], samples)
     g = np.zeros(plan.objective.n)
-    for read, sample in zip(_reads(result)[k], _samples(plan, log, k), strict=True):
-        # What was not read is not looked at: any number will do.
-        plan.objective.gradient(np.nan_to_num(read, nan=0.0), sample, g)
+    for read, sample in zip(reads, samples, strict=True):
+        plan.objective.gradient(read, sample, g)
     return g
 
 

@@ -55,6 +55,18 @@ def test_partial_is_the_entry_of_the_gradient(built_case):
             np.testing.assert_allclose(partials, g, rtol=1e-12, atol=1e-14 * (1 + abs(g).max()))
 
 
+def test_a_minibatch_is_the_sum_of_its_gradients(built_case):
+    """Also of more samples than go through a network together, and of one that comes twice."""
+    f = built_case.f
+    for x in built_case.points:
+        for samples in ([], list(built_case.samples), list(built_case.samples) * 60):
+            twin = np.zeros(f.n)
+            for sample in samples:
+                f.gradient(x, sample, twin)
+            scale = 1e-14 * (1 + len(samples)) * (1 + np.abs(twin).max())
+            np.testing.assert_allclose(f.minibatch(x, samples), twin, rtol=1e-12, atol=scale)
+
+
 @pytest.mark.only(lambda name, f: f.n_samples is not None)
 def test_the_mean_over_samples_is_the_full_objective(built_case):
     f = built_case.f
