@@ -5,14 +5,14 @@ outputs of all layers, then the derivatives of the loss in the inputs of all uni
 minibatch, each of these for all its samples, one row per sample, after the rows of inputs.
 """
 
-from libc.math cimport exp, log, tanh
+from libc.math cimport exp, log
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcpy
 from scipy.linalg.cython_blas cimport dgemm
 
 from .abi cimport ASYSG_OK
 from .kernel cimport Kernel
-from .vector cimport asysg_axpy, asysg_axpy_step, asysg_dot, asysg_scaled_step
+from .vector cimport asysg_axpy, asysg_axpy_step, asysg_dot, asysg_scaled_step, asysg_tanh
 
 cdef enum:
     MAX_LAYERS = 32
@@ -57,8 +57,7 @@ cdef void forward(
         for o in range(p.size[layer + 1]):
             out[o] = asysg_dot(w + o * fan_in, a, fan_in) + bias[o]
         if layer + 1 < p.depth:
-            for o in range(p.size[layer + 1]):
-                out[o] = tanh(out[o])
+            asysg_tanh(out, p.size[layer + 1])
 
 
 cdef double loss(const network_t *p, uint64_t sample, const double *z, double *d) noexcept nogil:
@@ -185,8 +184,7 @@ cdef void forward_all(
             memcpy(out + c * fan_out, w + fan_in * fan_out, fan_out * sizeof(double))
         product(b"T", b"N", fan_out, count, fan_in, w, fan_in, a, fan_in, 1.0, out)
         if layer + 1 < p.depth:
-            for o in range(count * fan_out):
-                out[o] = tanh(out[o])
+            asysg_tanh(out, count * fan_out)
         a = out
 
 

@@ -7,7 +7,9 @@
 #ifndef ASYSG_VECTOR_H
 #define ASYSG_VECTOR_H
 
+#include <math.h>
 #include <stdint.h>
+#include <string.h>
 
 #if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__)
 #define ASYSG_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
@@ -63,6 +65,51 @@ static void asysg_scaled_step(double c, double step, const double *restrict a,
 {
     for (int64_t i = 0; i < n; i++)
         x[i] += -(step * (c * a[i]));
+}
+
+/* tanh t = e / (e + 2) with e = exp(2 |t|) - 1, and the sign of t. Written out because the C
+ * library's costs ten times as much: it is called number by number. To within three units in the
+ * last place; NaN stays NaN. */
+static inline double asysg_tanh_of(double t)
+{
+    const double shift = 6755399441055744.0; /* 1.5 * 2^52: adding it rounds to an integer */
+    double a = fabs(t);
+    double u = 2.0 * (a < 22.0 ? a : 22.0); /* from 22 on it is 1 to the last bit */
+    /* u = k log 2 + r with |r| <= log(2) / 2; log 2 in two parts, so that k log 2 is exact. */
+    double s = u * 1.4426950408889634 + shift;
+    double k = s - shift;
+    double r = (u - k * 6.93147180369123816490e-01) - k * 1.90821492927058770002e-10;
+    /* exp(r) - 1 by its Taylor series to the 13th power, less than 2^-53 off. */
+    double q = 1.0 / 6227020800.0;
+    q = q * r + 1.0 / 479001600.0;
+    q = q * r + 1.0 / 39916800.0;
+    q = q * r + 1.0 / 3628800.0;
+    q = q * r + 1.0 / 362880.0;
+    q = q * r + 1.0 / 40320.0;
+    q = q * r + 1.0 / 5040.0;
+    q = q * r + 1.0 / 720.0;
+    q = q * r + 1.0 / 120.0;
+    q = q * r + 1.0 / 24.0;
+    q = q * r + 1.0 / 6.0;
+    q = q * r + 0.5;
+    q = q * r * r + r;
+    /* 2^k: the low bits of s are k. */
+    int64_t bits;
+    double power;
+    memcpy(&bits, &s, sizeof bits);
+    bits = (int64_t)((uint64_t)(bits + 1023) << 52);
+    memcpy(&power, &bits, sizeof power);
+    double e = power * q + (power - 1.0);
+    double result = copysign(e / (e + 2.0), t);
+    return t == t ? result : t;
+}
+
+/* x = tanh x, entry by entry. */
+ASYSG_CLONES
+static void asysg_tanh(double *x, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        x[i] = asysg_tanh_of(x[i]);
 }
 
 #endif

@@ -12,3 +12,4 @@ cdef extern from "vector.h" nogil:
     void asysg_scaled_step(
         double c, double step, const double *a, double *x, int64_t n
     ) noexcept
+    void asysg_tanh(double *x, int64_t n) noexcept

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from asysg import objectives as ob
 from asysg.errors import InvalidArgument
@@ -65,6 +67,17 @@ def test_a_minibatch_is_the_sum_of_its_gradients(built_case):
                 f.gradient(x, sample, twin)
             scale = 1e-14 * (1 + len(samples)) * (1 + np.abs(twin).max())
             np.testing.assert_allclose(f.minibatch(x, samples), twin, rtol=1e-12, atol=scale)
+
+
+@given(st.floats(allow_nan=False))
+def test_the_networks_tanh_is_accurate(t):
+    """The derivative by a weight of 0 behind one unit, at residual 1, is that unit's output."""
+    unit = ob.Network([[0.0]], [[-1.0]], hidden=(1,))
+    for of_a_batch in (False, True):
+        x = np.array([0.0, t, 0.0, 0.0])
+        output = (unit.minibatch(x, [0, 0])[2] / 2) if of_a_batch else unit.gradient(x, 0)[2]
+        assert abs(output - np.tanh(t)) <= 4 * np.spacing(abs(np.tanh(t)))
+        assert np.sign(output) == np.sign(t)
 
 
 @pytest.mark.only(lambda name, f: f.n_samples is not None)

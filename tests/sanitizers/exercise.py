@@ -68,7 +68,8 @@ def settings() -> Iterator[dict[str, Any]]:
 
 def blocks(objective: Any, **how: Any) -> int:
     """Run several blocks on one engine, looking at everything it shows between them."""
-    engine = Threads(objective._capsule, np.zeros(objective.n) + 0.1, key=_draws.key_from(1), **how)
+    key = _draws.key_from(1)
+    engine = Threads(objective._capsule, np.zeros(objective.n) + 0.1, key=key, segment=2, **how)
     for block in BLOCKS:
         engine.advance(engine.clock + block, np.full(block, 1e-3))
         assert engine.trouble is None

@@ -79,6 +79,7 @@ class Setting:
             max_delay=max_delay,
             recording="sampled",
             lossy=lossy,
+            segment=2,
         )
         self.serial = Recursion(capsule, start, whole=method != "asysg-incon", M=1, T=0, key=key)
         self.block = block
