@@ -1,0 +1,141 @@
+"""Given delays as a scheduler: a schedule feeds one of the two compiled recursions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._core.ahead import Ahead, sparse
+from .._core.recursion import Recursion
+from .._plan import Plan, State
+from .delays import Delays
+
+
+def schedule_key(plan: Plan) -> tuple[int, int]:
+    """Return the key of delays and times: not that of samples and coordinates."""
+    return plan.key[1] ^ 0x5EED, plan.key[0]
+
+
+class _Given:
+    """What the loop asks of a scheduler, except how to advance."""
+
+    kernel: Ahead | Recursion
+    recomputed = overwrites = 0
+    log: NDArray[Any] | None = None
+    log_dtype = np.dtype(np.void)
+    reads: NDArray[np.float64] | None = None
+
+    @property
+    def x(self) -> NDArray[np.float64]:
+        """The current iterate."""
+        return self.kernel.x
+
+    @property
+    def clock(self) -> int:
+        """Updates done."""
+        return self.kernel.clock
+
+    @property
+    def trouble(self) -> tuple[str, int, int] | None:
+        """What ended the run early."""
+        return self.kernel.trouble
+
+    def pending(self) -> dict[str, NDArray[Any]]:
+        """Return what the next updates need besides x."""
+        return self.kernel.pending()
+
+    def restore(self, pending: dict[str, NDArray[Any]]) -> None:
+        """Go on from what `pending` returned at this clock."""
+        self.kernel.restore(pending)
+
+
+class GivenAhead(_Given):
+    """Reads of iterates, each made when x is that iterate; see ``_core/ahead.pyx``."""
+
+    kernel: Ahead
+
+    def __init__(self, plan: Plan, schedule: Delays, state: State, x: NDArray[np.float64]) -> None:
+        self.plan, self.schedule, self.key = plan, schedule, schedule_key(plan)
+        self.kernel = Ahead(
+            plan.objective._capsule,
+            x,
+            whole=plan.algorithm == "con",
+            M=plan.M,
+            T=schedule.T,
+            K=plan.K,
+            key=plan.key,
+            clock=state.clock,
+        )
+
+    @property
+    def histogram(self) -> NDArray[np.int64]:
+        """Updates by delay, in log2 bins."""
+        return self.kernel.histogram
+
+    @property
+    def max_delay(self) -> int:
+        """Largest delay so far."""
+        return self.kernel.max_delay
+
+    @property
+    def sum_delay(self) -> int:
+        """Sum of the delays so far."""
+        return self.kernel.sum_delay
+
+    def advance(self, until: int, gamma: NDArray[np.float64]) -> None:
+        """Do updates ``clock .. until - 1``."""
+        kernel, K, M, base = self.kernel, self.plan.K, self.plan.M, self.kernel.clock
+        while kernel.clock < until and kernel.trouble is None:
+            stop = min(until, kernel.clock + kernel.block)
+            last = min(K, stop + self.schedule.T)
+            if kernel.filed < last:
+                kernel.file(self.schedule.table(self.key, kernel.filed, last, M))
+            here = kernel.clock - base
+            kernel.advance(stop, gamma if len(gamma) == 1 else gamma[here : stop - base])
+
+
+class GivenHistory(_Given):
+    """Reads rebuilt from a history, for subsets and dense gradients; ``_core/recursion.pyx``."""
+
+    kernel: Recursion
+
+    def __init__(self, plan: Plan, schedule: Delays, state: State, x: NDArray[np.float64]) -> None:
+        self.plan, self.schedule, self.key = plan, schedule, schedule_key(plan)
+        self.kernel = Recursion(
+            plan.objective._capsule,
+            x,
+            whole=plan.algorithm == "con",
+            M=plan.M,
+            T=schedule.T,
+            key=plan.key,
+            clock=state.clock,
+        )
+        self.histogram = np.zeros(64, dtype=np.int64)
+        self.max_delay = self.sum_delay = 0
+
+    def advance(self, until: int, gamma: NDArray[np.float64]) -> None:
+        """Do updates ``clock .. until - 1``."""
+        start, M = self.clock, self.plan.M
+        table = self.schedule.table(self.key, start, until, M)
+        seen = self.schedule.seen and self.schedule.seen(self.key, start, until, M)
+        self.kernel.advance(until, gamma, table, seen)
+        done = self.clock - start
+        # An update is as stale as the oldest read it is made of.
+        tau = np.minimum(table[:done].max(axis=1), np.arange(start, start + done))
+        self.histogram += np.bincount(np.frexp(tau)[1], minlength=64)
+        self.max_delay = max(self.max_delay, int(tau.max(initial=0)))
+        self.sum_delay += int(tau.sum())
+
+
+def given_delays(
+    plan: Plan, schedule: Delays, state: State, x: NDArray[np.float64]
+) -> GivenAhead | GivenHistory:
+    """Choose the engine that needs no history where there is one.
+
+    For AsySG-con of a dense objective there is none: what is kept is n (T + 1) numbers. A
+    gradient kept instead of the iterate it is computed at would be as large.
+    """
+    ahead = schedule.seen is None and (plan.algorithm == "incon" or sparse(plan.objective._capsule))
+    return (GivenAhead if ahead else GivenHistory)(plan, schedule, state, x)
