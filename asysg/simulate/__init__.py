@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from . import delays, recursion, speeds
+from . import adversary, delays, recursion, speeds
 from ._front import minimize
 from ._replay import Replay, replay
 
-__all__ = ["Replay", "delays", "minimize", "recursion", "replay", "speeds"]
+__all__ = ["Replay", "adversary", "delays", "minimize", "recursion", "replay", "speeds"]

@@ -20,7 +20,7 @@ from ..objectives import Objective
 from ..result import Result
 from ..steplengths import Steplength
 from ..theory import Hypothesis, ProblemConstants
-from ._given import GivenAhead, GivenHistory, given_delays
+from ._given import GivenAhead, GivenHistory, given_delays, history_bytes
 from ._timed import TimedWorkers, expected_delay
 from .delays import Delays, constant
 from .speeds import Speeds, deterministic
@@ -182,11 +182,28 @@ def _with_delays(plan: Plan, schedule: Delays) -> tuple[Plan, Delays]:
             f"delays must be consistent for method {plan.method!r}, got {schedule.name}. Subsets "
             "of updates are reads of 'asysg-incon'."
         )
+    if schedule.watch is not None and plan.checkpoint is not None:
+        raise InvalidArgument(
+            f"checkpoint must be left out with delays {schedule.name}, got "
+            f"{str(plan.checkpoint.path)!r}. What chooses them is not stored."
+        )
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    size = history_bytes(plan, schedule)
+    if size > memory:
+        raise InvalidArgument(
+            f"delays must be so short that the iterates they may read fit the memory, got "
+            f"T = {schedule.T} for n = {plan.objective.n}, {size} bytes. 'asysg-incon' and sparse "
+            "objectives need no history."
+        )
     plan = replace(
         plan,
         constant_delay=schedule.is_constant,
         scheduler=f"delays {schedule.name}",
-        evidence=_evidence(plan, f"delays {schedule.name} are drawn apart from the samples"),
+        evidence=(
+            _evidence(plan, f"delays {schedule.name} are drawn apart from the samples")
+            if schedule.watch is None
+            else _watched(plan, schedule)
+        ),
     )
     return plan, schedule
 
@@ -221,18 +238,34 @@ def _with_workers(
     return plan, (p, speeds)
 
 
-def _evidence(plan: Plan, oblivious: str) -> tuple[Hypothesis, ...]:
+UNBIASED = Hypothesis(
+    "samples unbiased",
+    True,
+    None,
+    {},
+    "by construction",
+    "drawn by counter, uniformly, before anything is computed",
+)
+
+
+def _evidence(plan: Plan, note: str) -> tuple[Hypothesis, ...]:
+    found = (UNBIASED, Hypothesis("reads oblivious", True, None, {}, "by construction", note))
+    return (*found, *_coordinates(plan))
+
+
+def _watched(plan: Plan, schedule: Delays) -> tuple[Hypothesis, ...]:
+    """Say what delays that depend on the run leave: Theorem R, of a constant steplength."""
+    note = f"delays {schedule.name} are chosen from the iterates"
     found = (
-        Hypothesis(
-            "samples unbiased",
-            True,
-            None,
-            {},
-            "by construction",
-            "drawn by counter, uniformly, before anything is computed",
-        ),
-        Hypothesis("reads oblivious", True, None, {}, "by construction", oblivious),
+        UNBIASED,
+        Hypothesis("reads of the past alone", True, None, {}, "by construction", note),
     )
-    if plan.algorithm == "incon":
-        return (*found, Hypothesis("coordinates uniform", True, None, {}, "by construction"))
-    return found
+    if plan.form != "robust" or plan.steps.gamma is None:
+        note += ", hence from the noise so far; form 'robust' does not need this"
+        found += (Hypothesis("reads oblivious", False, None, {}, "by construction", note),)
+    return (*found, *_coordinates(plan))
+
+
+def _coordinates(plan: Plan) -> tuple[Hypothesis, ...]:
+    uniform = Hypothesis("coordinates uniform", True, None, {}, "by construction")
+    return (uniform,) if plan.algorithm == "incon" else ()

@@ -112,30 +112,53 @@ class GivenHistory(_Given):
             key=plan.key,
             clock=state.clock,
         )
+        self.choose = schedule.watch() if schedule.watch is not None else None
         self.histogram = np.zeros(64, dtype=np.int64)
         self.max_delay = self.sum_delay = 0
 
     def advance(self, until: int, gamma: NDArray[np.float64]) -> None:
         """Do updates ``clock .. until - 1``."""
         start, M = self.clock, self.plan.M
-        table = self.schedule.table(self.key, start, until, M)
-        seen = self.schedule.seen and self.schedule.seen(self.key, start, until, M)
-        self.kernel.advance(until, gamma, table, seen)
-        done = self.clock - start
+        if self.choose is None:
+            table = self.schedule.table(self.key, start, until, M)
+            seen = self.schedule.seen and self.schedule.seen(self.key, start, until, M)
+            self.kernel.advance(until, gamma, table, seen)
+            self._tally(table[: self.clock - start], start)
+            return
+        while self.clock < until and self.trouble is None:
+            k = self.clock
+            table = np.full((1, M), self.choose(k, self.x.copy()), dtype=np.int64)
+            here = 0 if len(gamma) == 1 else k - start
+            self.kernel.advance(k + 1, gamma[here : here + 1], table)
+            self._tally(table[: self.clock - k], k)
+
+    def _tally(self, table: NDArray[np.int64], start: int) -> None:
         # An update is as stale as the oldest read it is made of.
-        tau = np.minimum(table[:done].max(axis=1), np.arange(start, start + done))
+        tau = np.minimum(table.max(axis=1), np.arange(start, start + len(table)))
         self.histogram += np.bincount(np.frexp(tau)[1], minlength=64)
         self.max_delay = max(self.max_delay, int(tau.max(initial=0)))
         self.sum_delay += int(tau.sum())
 
 
+def without_history(plan: Plan, schedule: Delays) -> bool:
+    """Tell whether every read can be made when x is the iterate that is read.
+
+    For AsySG-con of a dense objective it could, but a gradient kept instead of the iterate it is
+    computed at is as large.
+    """
+    known = schedule.seen is None and schedule.watch is None
+    return known and (plan.algorithm == "incon" or sparse(plan.objective._capsule))
+
+
+def history_bytes(plan: Plan, schedule: Delays) -> int:
+    """Return the bytes of the iterates that a run keeps."""
+    kept = plan.algorithm == "con" and not without_history(plan, schedule)
+    return 8 * plan.objective.n * (schedule.T + 1) if kept else 0
+
+
 def given_delays(
     plan: Plan, schedule: Delays, state: State, x: NDArray[np.float64]
 ) -> GivenAhead | GivenHistory:
-    """Choose the engine that needs no history where there is one.
-
-    For AsySG-con of a dense objective there is none: what is kept is n (T + 1) numbers. A
-    gradient kept instead of the iterate it is computed at would be as large.
-    """
-    ahead = schedule.seen is None and (plan.algorithm == "incon" or sparse(plan.objective._capsule))
-    return (GivenAhead if ahead else GivenHistory)(plan, schedule, state, x)
+    """Return the scheduler of these delays, the one that needs no history where there is one."""
+    engine = GivenAhead if without_history(plan, schedule) else GivenHistory
+    return engine(plan, schedule, state, x)

@@ -2,11 +2,12 @@
 
 Every schedule here is *oblivious*: it is a function of its own random key and of k, never of
 the samples or coordinates drawn in the run. That is what the theorems ask (all but the robust
-form).
+form). Those of an adversary are in `asysg.simulate.adversary`.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -35,7 +36,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Delays:
-    """An oblivious schedule of delays.
+    """A schedule of delays.
 
     Attributes
     ----------
@@ -51,6 +52,10 @@ class Delays:
         it contains none of those.
     is_constant : bool
         Every delay equals T (as far as there are so many updates).
+    watch : callable or None
+        None: the schedule is oblivious. Otherwise the delays depend on the run, and `table` is
+        not used: ``watch()`` begins a run and returns ``choose(k, x)``, which is called once for
+        every update k = 0, 1, ... with x_k and returns the delay of its reads, in 0..min(k, T).
     """
 
     name: str
@@ -58,6 +63,7 @@ class Delays:
     table: Callable[[Key, int, int, int], NDArray[np.int64]]
     seen: Callable[[Key, int, int, int], NDArray[np.uint8]] | None = None
     is_constant: bool = False
+    watch: Callable[[], Callable[[int, NDArray[np.float64]], int]] | None = None
 
 
 def _grid(key: Key, start: int, stop: int, slots: int) -> NDArray[np.uint64]:
@@ -295,4 +301,6 @@ def given(table: ArrayLike) -> Delays:
             )
         return np.ascontiguousarray(np.broadcast_to(array[start:stop], (stop - start, M)))
 
-    return Delays("given", int(array.max()), rows)
+    # Its name tells one table from another, so that no run goes on with other delays.
+    name = f"given({len(array)} rows, {hashlib.sha256(array.tobytes()).hexdigest()[:8]})"
+    return Delays(name, int(array.max()), rows)
