@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -61,6 +61,8 @@ class Plan:
     update: str = "atomic"
     record: str | bool = "sampled"
     simulated: bool = False
+    scheduler: str | None = None  # of a simulated run: its delays or speeds, in words
+    virtual_workers: int = 0  # and how many workers have a virtual clock
     constant_delay: bool = False
     constants: ProblemConstants | None = None
     prescribed_T: int | None = None
@@ -88,6 +90,7 @@ class State:
     recomputed: int = 0
     overwrites: int = 0
     workers: int = 0
+    pending: dict[str, NDArray[Any]] = field(default_factory=dict)
 
 
 def make_plan(

@@ -75,8 +75,17 @@ def recorded(key: Key, K: int, n_records: int) -> tuple[NDArray[np.int64], NDArr
     return edges[:-1] + (unit * widths).astype(np.int64), widths / K
 
 
-def run(plan: Plan, engine: Engine, state: State, workers: Callable[[], int]) -> Result:
-    """Do what is left of the K updates, recording as planned, and certify what happened."""
+def run(
+    plan: Plan,
+    engine: Engine,
+    state: State,
+    workers: Callable[[], int],
+    now: Callable[[], float] | None = None,
+) -> Result:
+    """Do what is left of the K updates, recording as planned, and certify what happened.
+
+    `now` reads the virtual clock of a scheduler that has one.
+    """
     chosen, weights = recorded(plan.key, plan.K, plan.n_records)
     weight_of = dict(zip(chosen.tolist(), weights.tolist(), strict=True))
     stops = sorted({0, plan.K, *weight_of})
@@ -110,7 +119,7 @@ def run(plan: Plan, engine: Engine, state: State, workers: Callable[[], int]) ->
                     clock = time.perf_counter()
                     engine.advance(until, gamma)
                     elapsed = time.perf_counter() - clock
-                    state.seconds += elapsed
+                    state.seconds = now() if now is not None else state.seconds + elapsed
                     if bar is not None:
                         bar.update(engine.clock - begin)
                     if record is not None and engine.log is not None:
@@ -322,7 +331,8 @@ def finish(
         max_delay=plan.max_delay,
     )
     rows = np.array(state.rows, dtype=np.float64).reshape(-1, 5)
-    seconds = np.full(len(rows), np.nan) if plan.simulated else rows[:, 1]
+    timed = not plan.simulated or plan.virtual_workers > 0
+    seconds = rows[:, 1] if timed else np.full(len(rows), np.nan)
     trace = Trace(rows[:, 0].astype(np.int64) + 1, seconds, rows[:, 2], rows[:, 3], rows[:, 4])
     return Result(
         x=ending.x,
@@ -348,6 +358,7 @@ def finish(
         trace=trace,
         certificate=certify(plan, staleness, trace, ending.status, state),
         simulated=plan.simulated,
+        scheduler=plan.scheduler,
         log=log,
         reads=reads,
         _plan=plan,

@@ -163,7 +163,8 @@ class Result:
     n_gradients : int
         Samples whose gradient (or partial derivative) was computed.
     time : float
-        Seconds of computing, evaluation of the trace not counted.
+        Seconds of computing, evaluation of the trace not counted; virtual seconds where the run
+        is simulated and timed.
     key : tuple of two int
         Key of the counter-based draws: it regenerates every sample and coordinate.
     staleness : Staleness
@@ -171,6 +172,8 @@ class Result:
     certificate : Certificate
     simulated : bool
         True for virtual workers.
+    scheduler : str or None
+        Of a simulated run: the given delays, or the number of workers and their speeds.
     log : structured ndarray or None
         With ``record="full"``, one entry an update, in the order of their numbers: worker,
         start, draw, coordinate (-1 for more than one), increment, the value it was added to
@@ -202,6 +205,7 @@ class Result:
     trace: Trace
     certificate: Certificate
     simulated: bool = False
+    scheduler: str | None = None
     log: NDArray[Any] | None = field(default=None, repr=False)
     reads: NDArray[np.float64] | None = field(default=None, repr=False)
     _plan: Plan | None = field(default=None, repr=False, compare=False)
@@ -216,7 +220,8 @@ class Result:
             "fun": f"{self.fun:.10g}",
             "nit": f"{self.nit} of {self.n_updates}",
             "method": f"{self.method}, batch size {self.batch_size}, steplength {gamma}",
-            "threads": f"{self.n_threads_used}{' (simulated workers)' if self.simulated else ''}",
+            "simulated" if self.scheduler else "threads": self.scheduler
+            or f"{self.n_threads_used}",
             "largest delay": delay,
             "ergodic norm": f"{self.trace.ergodic:.6g}",
             "certificate": f"{self.certificate.verdict} (bound {self.certificate.bound:.6g})",

@@ -78,19 +78,20 @@ def replay(result: Result) -> Replay:
     Parameters
     ----------
     result : Result
-        Of `asysg.minimize` with ``record="full"`` or ``"full+reads"``, in the process that made
-        it (the objective is needed).
+        Of `asysg.minimize` with ``record="full"`` or ``"full+reads"``, or of timed virtual
+        workers with ``record="full"``, in the process that made it (the objective is needed).
 
     Returns
     -------
     Replay
         For "asysg-con" and "sgd", on any number of threads, every gradient is computed again at
         the iterate that the record says was read, and x agrees to the last bit; so it does for
-        the lock-free methods on one thread. For "asysg-incon" on several threads the additions
-        to each coordinate are put back in the order in which they happened, and x agrees to the
-        last bit; with recorded reads every increment is computed again from them, and every
-        value read must be one that the recorded window allows. For "hogwild" on several threads
-        this needs recorded reads, and x agrees up to the order of additions.
+        the lock-free methods on one thread, and for all virtual workers. For "asysg-incon" on
+        several threads the additions to each coordinate are put back in the order in which they
+        happened, and x agrees to the last bit; with recorded reads every increment is computed
+        again from them, and every value read must be one that the recorded window allows. For
+        "hogwild" on several threads this needs recorded reads, and x agrees up to the order of
+        additions.
 
     Raises
     ------
@@ -141,8 +142,12 @@ def replay(result: Result) -> Replay:
         exact = False
         checked.append("every update computed again from what was read")
         _close(x, result, plan)
-    counts = np.bincount(log["worker"], minlength=result.n_threads_used)
+    counts = np.bincount(log["worker"], minlength=_workers(result, plan))
     return Replay(x, exact, n_lost, counts, tuple(checked), result)
+
+
+def _workers(result: Result, plan: Plan) -> int:
+    return plan.virtual_workers or result.n_threads_used
 
 
 def _plan(result: Result) -> Plan:
@@ -205,7 +210,7 @@ def _clock(result: Result, plan: Plan, log: NDArray[Any]) -> str:
         _require(bool(seen.all()), "a draw was used twice")
     delay = k - log["start"]
     _require((log["start"] >= 0) & (delay >= 0), "window after the update")
-    _require((log["worker"] >= 0) & (log["worker"] < result.n_threads_used), "unknown worker")
+    _require((log["worker"] >= 0) & (log["worker"] < _workers(result, plan)), "unknown worker")
     if plan.max_delay is not None:
         _require(delay <= plan.max_delay, f"delay above {plan.max_delay}")
     counts = np.bincount(np.frexp(delay)[1], minlength=64)
@@ -223,7 +228,7 @@ def _gamma(plan: Plan, start: int, stop: int) -> NDArray[np.float64]:
 
 def _recomputable(result: Result, plan: Plan, log: NDArray[Any]) -> bool:
     """Tell whether every read is known to be an iterate."""
-    if plan.method in ("asysg-con", "sgd"):
+    if plan.method in ("asysg-con", "sgd") or plan.simulated:
         return True
     return result.n_threads_used == 1 and bool((log["start"] == np.arange(len(log))).all())
 
