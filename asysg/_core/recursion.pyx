@@ -8,7 +8,7 @@ from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from .abi cimport ASYSG_OBJECTIVE, ASYSG_OK, asysg_objective
+from .abi cimport ASYSG_OBJECTIVE, ASYSG_OK, asysg_objective, gradients
 from .draws cimport coordinate, sample
 
 import numpy as np
@@ -46,6 +46,7 @@ cdef class Recursion:
     cdef double[::1] x_view
     cdef double[::1] g
     cdef double[::1] work
+    cdef uint64_t[::1] samples
     # con: the last T + 1 iterates, iterate k in row k % (T + 1).
     cdef double[:, ::1] iterates
     # incon: the iterate k - T, and the updates since, update j in slot j % T.
@@ -68,6 +69,7 @@ cdef class Recursion:
         self.trouble = None
         self.g = np.zeros(n)
         self.work = np.zeros(max(1, self.f.work_size))
+        self.samples = np.zeros(M, dtype=np.uint64)
         if whole:
             self.iterates = np.zeros((T + 1, n))
         else:
@@ -135,18 +137,26 @@ cdef class Recursion:
     cdef bint con(
         self, int64_t k, int64_t draw, double step, const int64_t[::1] tau
     ) noexcept nogil:
-        cdef int64_t n = self.f.n, m, j, ring = self.T + 1
+        cdef int64_t n = self.f.n, m = 0, last, read, j, ring = self.T + 1
         memcpy(&self.iterates[k % ring, 0], &self.x_view[0], n * sizeof(double))
         memset(&self.g[0], 0, n * sizeof(double))
-        for m in range(self.M):
-            if self.f.gradient(
-                self.f.self,
-                &self.iterates[(k - min(k, tau[m])) % ring, 0],
-                sample(self.f, self.key0, self.key1, draw, m),
+        for j in range(self.M):
+            self.samples[j] = sample(self.f, self.key0, self.key1, draw, j)
+        while m < self.M:
+            # Those together that read the same iterate and stand beside one another.
+            read, last = k - min(k, tau[m]), m + 1
+            while last < self.M and k - min(k, tau[last]) == read:
+                last += 1
+            if gradients(
+                self.f,
+                &self.iterates[read % ring, 0],
+                &self.samples[m],
+                last - m,
                 &self.work[0],
                 &self.g[0],
             ) != ASYSG_OK:
                 return False
+            m = last
         for j in range(n):
             self.x_view[j] += -(step * self.g[j])
         return True

@@ -124,16 +124,19 @@ cdef void hogwild(Run *r, int64_t w, Worker *me) noexcept nogil:
     cdef int64_t j, t, m, k, count, start = 0
     cdef double step, replaced = 0.0
     cdef const void *idx = NULL
-    cdef bint have_all
+    cdef bint have_all, had_all
     while next_draw(r, me):
         while True:
             if r.recording:
                 start = asysg_clock_start(&r.clock)
             have_all = False
+            draw_samples(r, me)
             for m in range(r.M):
-                have_all = read(r, me, sample(r, me.draw, m), -1, m, have_all)
-                if r.f.gradient(
-                    r.f.self, me.xhat, sample(r, me.draw, m), me.work, me.g
+                had_all, have_all = have_all, read(r, me, me.samples[m], -1, m, have_all)
+                if had_all:
+                    continue  # it went with the first that read all of x
+                if gradients(
+                    r.f, me.xhat, me.samples + m, r.M - m if have_all else 1, me.work, me.g
                 ) != ASYSG_OK:
                     failed(r, me)
                     return
@@ -141,10 +144,10 @@ cdef void hogwild(Run *r, int64_t w, Worker *me) noexcept nogil:
             if k != ASYSG_LATE:
                 break
             for m in range(r.M):
-                clear(r, me, sample(r, me.draw, m))
+                clear(r, me, me.samples[m])
         step = steplength(r, k)
         for m in range(r.M):
-            count = support(r, me, sample(r, me.draw, m), -1, &idx)
+            count = support(r, me, me.samples[m], -1, &idx)
             for t in range(r.f.n if count < 0 else count):
                 j = t if count < 0 else index(r, idx, t)
                 if me.g[j] != 0.0:

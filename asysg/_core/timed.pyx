@@ -16,7 +16,7 @@ from libc.math cimport INFINITY, NAN, floor
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memset
 
-from .abi cimport ASYSG_OBJECTIVE, ASYSG_OK, asysg_objective
+from .abi cimport ASYSG_OBJECTIVE, ASYSG_OK, asysg_objective, gradients
 from .draws cimport coordinate, index, reach, sample
 from .worker cimport Entry, asysg_bin
 
@@ -143,6 +143,7 @@ cdef class Timed:
     cdef int64_t[::1] counts
     cdef double[::1] g
     cdef double[::1] work
+    cdef uint64_t[::1] samples
     cdef int64_t[::1] scratch
     cdef double[::1] factor
     cdef Pause[::1] pauses
@@ -170,6 +171,7 @@ cdef class Timed:
         self.trouble = self.log = None
         self.log_dtype = LOG
         self.work = np.zeros(max(1, self.f.work_size))
+        self.samples = np.zeros(M, dtype=np.uint64)
         self.scratch = np.zeros(max(1, self.f.support_size), dtype=np.int64)
         self.width = reach(self.f, &self.scratch[0]) if whole else 0
         kept = n if self.width < 0 else M * self.width
@@ -332,9 +334,11 @@ cdef class Timed:
             g = &self.values[w, 0]
             memset(g, 0, self.f.n * sizeof(double))
         for m in range(self.M):
-            s = sample(self.f, self.key0, self.key1, draw, m)
-            if self.f.gradient(self.f.self, &self.x_view[0], s, &self.work[0], g) != ASYSG_OK:
-                return False
+            self.samples[m] = sample(self.f, self.key0, self.key1, draw, m)
+        if gradients(
+            self.f, &self.x_view[0], &self.samples[0], self.M, &self.work[0], g
+        ) != ASYSG_OK:
+            return False
         if self.width < 0:
             return True
         for m in range(self.M):

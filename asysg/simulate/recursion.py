@@ -11,6 +11,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Callable, Iterator
+from itertools import groupby
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -22,7 +23,7 @@ __all__ = ["con", "incon", "schedule"]
 
 
 def con(
-    gradient: Callable[[Vector, int, Vector], object],
+    minibatch: Callable[[Vector, NDArray[np.uint64], Vector], object],
     x0: Vector,
     gamma: Vector,
     delays: NDArray[np.int64],
@@ -32,9 +33,10 @@ def con(
 
     Parameters
     ----------
-    gradient : callable
-        ``gradient(x, sample, g)`` adds the stochastic gradient G to g (as
-        ``Objective.gradient`` does).
+    minibatch : callable
+        ``minibatch(x, samples, g)`` adds the stochastic gradients G of some samples to g (as
+        ``Objective.minibatch`` does). It gets those together that read the same iterate and stand
+        beside one another.
     x0 : ndarray of shape (n,)
     gamma : ndarray of shape (K,)
     delays : ndarray of shape (K, M)
@@ -53,9 +55,9 @@ def con(
     x = [np.array(x0, dtype=np.float64)]
     for k in range(len(gamma)):
         g = np.zeros_like(x[0])
-        for m in range(delays.shape[1]):
-            read = x[k - min(k, int(delays[k, m]))]
-            gradient(read, int(samples[k, m]), g)
+        reads = k - np.minimum(k, delays[k])
+        for read, group in groupby(range(len(reads)), reads.__getitem__):
+            minibatch(x[read], samples[k, list(group)], g)
         x.append(x[k] - gamma[k] * g)
         yield x[-1]
 

@@ -125,7 +125,7 @@ def test_con_is_the_recursion_with_the_recorded_delays(drawn, n, segment):
     K = len(log)
     delay = np.repeat((np.arange(K) - log["start"])[:, None], drawn["M"], axis=1)
     samples = _draws.samples(key, log["draw"], drawn["M"], None)
-    *_, last = recursion.con(obj.gradient, x0, np.full(K, 0.01), delay, samples)
+    *_, last = recursion.con(obj.minibatch, x0, np.full(K, 0.01), delay, samples)
     np.testing.assert_array_equal(engine.x, last)
 
 

@@ -34,7 +34,12 @@ def noisy(rng, n):
     return objectives.Quadratic(H + H.T, sigma=0.3)
 
 
-FAMILIES = {"dense": dense, "csr": csr, "noisy quadratic": noisy}
+def network(rng, n):
+    """Whose minibatches are not summed gradient by gradient."""
+    return objectives.Network(rng.normal(size=(5, 2)), rng.integers(0, 3, 5), (n,), 3)
+
+
+FAMILIES = {"dense": dense, "csr": csr, "noisy quadratic": noisy, "network": network}
 # Two additions to one partial derivative, of the sample and of the regulariser.
 ALL = {**FAMILIES, "regularised": regularised}
 
@@ -57,6 +62,7 @@ class Problem:
     def __init__(self, family, seed, n, K, M, T, cut, whole, constant):
         rng = np.random.default_rng(seed)
         self.obj = ALL[family](rng, n)
+        n = self.obj.n
         self.x0 = rng.normal(size=n)
         self.key = _draws.key_from(rng)
         self.n, self.K, self.M, self.T, self.whole = n, K, M, T, whole
@@ -70,7 +76,7 @@ class Problem:
     def oracle(self, table, seen=None):
         samples = _draws.samples(self.key, np.arange(self.K), self.M, self.obj.n_samples)
         if self.whole:
-            return list(recursion.con(self.obj.gradient, self.x0, self.gamma, table, samples))
+            return list(recursion.con(self.obj.minibatch, self.x0, self.gamma, table, samples))
         i = _draws.coordinates(self.key, np.arange(self.K), self.n)
         return list(recursion.incon(self.obj.partial, self.x0, self.gamma, table, samples, i, seen))
 
@@ -183,7 +189,7 @@ def test_oracle_by_hand(whole):
     table, samples = np.ones((4, 1), dtype=np.int64), np.zeros((4, 1), dtype=np.uint64)
     gamma, x0 = np.full(4, 0.5), np.array([4.0])
     if whole:
-        found = recursion.con(obj.gradient, x0, gamma, table, samples)
+        found = recursion.con(obj.minibatch, x0, gamma, table, samples)
     else:
         found = recursion.incon(obj.partial, x0, gamma, table, samples, np.zeros(4, dtype=np.int64))
     assert [float(x[0]) for x in found] == [2.0, 0.0, -1.0, -1.0]

@@ -91,7 +91,7 @@ def test_the_specification(family, law, whole, p, K, M, max_delay, seed, data):
     samples = _draws.samples(key, log["draw"], M, obj.n_samples)
     table = np.repeat(tau[:, np.newaxis], M, axis=1)
     if whole:
-        *_, last = recursion.con(obj.gradient, x0, gamma, table, samples)
+        *_, last = recursion.con(obj.minibatch, x0, gamma, table, samples)
     else:
         i = _draws.coordinates(key, log["draw"], n)
         *_, last = recursion.incon(obj.partial, x0, gamma, table, samples, i)

@@ -31,7 +31,7 @@ def test_front_door_is_the_oracle(method, T, M, K, seed):
     assert key == _draws.key_from(seed)
     gamma, samples = np.full(K, 0.3), _draws.samples(key, k, M, 8)
     if method == "asysg-con":
-        *_, last = recursion.con(obj.gradient, x0, gamma, table, samples)
+        *_, last = recursion.con(obj.minibatch, x0, gamma, table, samples)
     else:
         i = _draws.coordinates(key, k, 4)
         *_, last = recursion.incon(obj.partial, x0, gamma, table, samples, i)
