@@ -174,7 +174,7 @@ cdef void forward_all(
     cdef const double *a = inputs
     cdef const double *w
     cdef double *out
-    cdef int64_t layer, c, o, fan_in, fan_out
+    cdef int64_t layer, c, fan_in, fan_out
     for layer in range(p.depth):
         fan_in = p.size[layer]
         fan_out = p.size[layer + 1]
