@@ -22,6 +22,7 @@ class Threads:
         max_delay: int,
         recording: bool | str,
         lossy: bool = False,
+        sync_every: int = 0,
         clock: int = 0,
     ) -> None: ...
     def advance(self, until: int, gamma: NDArray[np.float64]) -> None: ...

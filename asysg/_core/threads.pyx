@@ -5,7 +5,8 @@
 ends with x exactly at that iterate. Between regions Python records, listens and stores.
 
 Where the shared state may be touched, and in which order, is said in ``clock.h`` and
-``atomic.h``; all else here is private to a worker.
+``atomic.h``; all else here is private to a worker. Replica mode has a file of its own,
+``replica.pxd``.
 """
 
 from cython.parallel cimport prange
@@ -19,6 +20,7 @@ from .abi cimport ASYSG_OBJECTIVE, ASYSG_OK, asysg_objective
 from .clock cimport (
     ASYSG_LATE,
     ASYSG_NONE,
+    ASYSG_SEGMENT,
     asysg_cell,
     asysg_clock_done,
     asysg_clock_start,
@@ -30,6 +32,7 @@ from .clock cimport (
     asysg_unlock,
     asysg_yield,
 )
+from .replica cimport replica
 from .rng cimport asysg_below, asysg_word
 from .worker cimport (
     CHECK_EVERY,
@@ -221,7 +224,9 @@ cdef void con(Run *r, int64_t w, Worker *me) noexcept nogil:
 
 
 cdef inline void work(Run *r, int64_t w, Worker *me, Method method) noexcept nogil:
-    if method == CON:
+    if r.batch:
+        replica(r, w, me, method)
+    elif method == CON:
         con(r, w, me)
     elif method == INCON:
         incon(r, w, me)
@@ -261,6 +266,9 @@ cdef class Threads:
         A key of `RECORDING`: no clock, delays counted, every update logged, or its reads too.
     lossy : bool
         Write by load and store instead of an atomic add.
+    sync_every : int
+        Replica mode: each worker merges its private copy of x so many updates apart. 0: workers
+        write to the shared x. Not for "asysg-con" and "sgd".
     clock : int
         Updates already done, where a run continues.
     """
@@ -272,6 +280,7 @@ cdef class Threads:
     cdef Worker *workers
     cdef double[::1] x_view
     cdef list keep
+    cdef list pending
     cdef readonly object x
     cdef object histograms
     cdef readonly object log
@@ -288,9 +297,10 @@ cdef class Threads:
         free(self.workers)
 
     def __init__(
-        self, capsule, x0, *, method, M, p, key, max_delay, recording, lossy=False, clock=0
+        self, capsule, x0, *, method, M, p, key, max_delay, recording, lossy=False,
+        sync_every=0, clock=0
     ):
-        cdef int64_t w, n, wide
+        cdef int64_t w, n, wide, segments
         self.keep = [capsule]
         self.method = METHODS[method]
         self.p = p
@@ -302,18 +312,21 @@ cdef class Threads:
         self.r.max_delay = max_delay
         self.r.recording = RECORDING[recording]
         self.r.lossy = lossy
+        self.r.batch = sync_every
         n = self.r.f.n
         if len(x0) != n:
             raise ValueError(f"x0 must have {n} entries, got {len(x0)}.")
-        self.x = np.array(x0, dtype=np.float64)
+        self.x = self.cells((n,), np.float64)
+        self.x[:] = x0
         self.x_view = self.x
         self.r.x = &self.x_view[0]
         self.histograms = np.zeros((p, 128), dtype=np.int64)
         self.log = self.reads = None
         self.log_dtype = LOG
 
-        # Cells, then the slots.
-        cdef int64_t[:, ::1] cells = self.cells((5 + p, 16), np.int64)
+        # Cells, then the slots, then the locks of the segments.
+        segments = (n + ASYSG_SEGMENT - 1) // ASYSG_SEGMENT if sync_every else 0
+        cdef int64_t[:, ::1] cells = self.cells((5 + p + segments, 16), np.int64)
         self.r.clock.now = <asysg_cell *> &cells[0, 0]
         self.r.draws = <asysg_cell *> &cells[1, 0]
         self.r.stop = <asysg_cell *> &cells[2, 0]
@@ -321,15 +334,18 @@ cdef class Threads:
         self.r.finished = <asysg_cell *> &cells[4, 0]
         self.r.clock.slot = <asysg_cell *> &cells[5, 0]
         self.r.clock.workers = p
+        if segments:
+            self.r.segment = self.r.clock.slot + <int64_t> p
         cells[0, 0] = cells[1, 0] = clock
         for w in range(p):
             cells[5 + w, 0] = ASYSG_NONE
 
         # Private memory, each part rounded up and padded by 128 bytes.
         cdef int64_t[:, ::1] histogram = self.histograms
-        kept = M * n if self.r.recording == READS else 0
-        sizes = (n, n, self.r.f.work_size, self.r.f.support_size, kept)
-        _, g_at, work_at, scratch_at, reads_at, wide = np.cumsum(
+        kept = M * n if self.r.recording == READS and not sync_every else 0
+        base = n if sync_every else 0
+        sizes = (n, n, base, self.r.f.work_size, self.r.f.support_size, kept)
+        _, g_at, base_at, work_at, scratch_at, reads_at, wide = np.cumsum(
             [0] + [16 * (size // 16 + 2) for size in sizes]
         )
         cdef double[:, ::1] memory = self.cells((p, wide), np.float64)
@@ -338,6 +354,7 @@ cdef class Threads:
             worker = &self.workers[w]
             worker.xhat = &memory[w, 0]
             worker.g = worker.xhat + <int64_t> g_at
+            worker.base = worker.xhat + <int64_t> base_at
             worker.work = worker.xhat + <int64_t> work_at
             worker.scratch = worker.xhat + <int64_t> scratch_at
             worker.reads = worker.xhat + <int64_t> reads_at
@@ -361,6 +378,9 @@ cdef class Threads:
             The steplength of each of these updates.
 
         Ends early where the objective fails or an update is not finite: see `trouble`.
+
+        In replica mode an update is made before its number is known, so that `gamma` must have
+        one entry.
         """
         cdef const double[::1] steps = gamma
         cdef Run *r = &self.r
@@ -376,11 +396,12 @@ cdef class Threads:
         r.until = until
         r.gamma = &steps[0]
         r.stride = 0 if len(gamma) == 1 else 1
-        if len(gamma) not in (1, until - r.base):
-            raise ValueError("gamma must have one entry or one an update.")
+        if len(gamma) != 1 and (r.batch or len(gamma) != until - r.base):
+            raise ValueError("gamma must have one entry, or one an update.")
         # Large enough to keep workers from each other's counter, small enough that all end
         # together. A lone worker takes the draws in their order.
         r.allotment = max(1, min(64, (until - r.base) // (16 * p)))
+        r.least = max(1, min(r.batch, (until - r.base) // p) // 8)
         asysg_poke(r.draws, r.base)
         asysg_poke(r.finished, 0)
         if r.recording >= UPDATES:
@@ -391,6 +412,8 @@ cdef class Threads:
             self.reads = np.empty((until - r.base, r.M, r.f.n))
             reads = self.reads
             r.reads = &reads[0, 0, 0]
+        if r.batch:
+            self.room()
         for w in range(p):
             workers[w].draw = workers[w].last = 0
         if p == 1:
@@ -406,6 +429,24 @@ cdef class Threads:
         self.team = team
         if r.recording == NO_CLOCK and method != CON:
             asysg_poke(r.clock.now, self.first + sum(self.updates_by_worker))
+
+    cdef void room(self):
+        """Make room for what the workers keep of a batch of this region until it has numbers."""
+        cdef Run *r = &self.r
+        cdef int64_t w, size = min(r.batch, r.until - r.base)
+        cdef int64_t[:, :, ::1] entries
+        cdef double[:, ::1] reads
+        if r.recording >= UPDATES:
+            pending = np.empty((self.p, size), dtype=LOG)
+            self.pending = [pending]
+            entries = pending.view(np.int64).reshape(self.p, size, -1)
+            for w in range(self.p):
+                self.workers[w].log = <Entry *> &entries[w, 0, 0]
+        if r.recording == READS:
+            reads = np.empty((self.p, size * r.M * r.f.n))
+            self.pending.append(reads)
+            for w in range(self.p):
+                self.workers[w].reads = &reads[w, 0]
 
     @property
     def clock(self):
