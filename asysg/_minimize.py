@@ -195,14 +195,9 @@ def minimize(
 
     state, x = State(), plan.x0
     stored = plan.checkpoint.read() if plan.checkpoint is not None else None
-    if stored is not None and update is None and sync_every is None:
-        # What was chosen for other threads is gone on with.
-        theirs = stored[0]["identity"]
-        if theirs["method"] == method and theirs["update"] == "replica":
-            update = "replica"
-        elif theirs["update"] == "atomic":
-            update = "atomic"
-    plan = with_update(plan, update, sync_every, p)
+    # What was chosen for other threads is gone on with.
+    chosen = None if stored is None else stored[0]["identity"]["update"]
+    plan = with_update(plan, update, sync_every, p, chosen)
     if stored is not None:
         plan, state, x = resumed(plan, *stored, repeats=isinstance(rng, int | np.integer))
         # What one thread guarantees does not hold where more took part before.

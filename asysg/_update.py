@@ -19,14 +19,17 @@ LOCK_FREE = ("asysg-incon", "hogwild")
 #: Updates between two merges: at most by default, and at all.
 BATCH, MOST = 4096, 2**20
 #: A merge should cost a small part of the updates before it. By default they look at this many
-#: times n entries; at less than a quarter of n the merge would cost more than they do.
+#: times n entries. (Where they cannot look at a quarter of n, the merge would cost more than they
+#: do, and by default there are no private copies.)
 TIMES_N = 16
 #: What an update costs besides, in entries.
 OVERHEAD = 8
 
 
-def with_update(plan: Plan, update: str | None, sync_every: int | None, p: int) -> Plan:
-    """Return the plan with the way to write that was asked for, or the one to choose.
+def with_update(
+    plan: Plan, update: str | None, sync_every: int | None, p: int, chosen: str | None = None
+) -> Plan:
+    """Return the plan with the way to write that was asked for, or else `chosen` before, or one.
 
     Raises
     ------
@@ -62,15 +65,14 @@ def with_update(plan: Plan, update: str | None, sync_every: int | None, p: int) 
                 f"sync_every must be at most {most}{'' if most == MOST else ' = max_delay + 1'}, "
                 f"got {sync_every}. Delays are about 2 sync_every n_threads."
             )
-    if update is None and free and constant and p > 1:
-        B = batch(plan, p)
-        # Very long x, short batches: rather write to the shared x than copy it all the time.
-        update = "replica" if plan.objective.n * 4 <= TIMES_N * B * cost(plan) else "atomic"
-        sync_every = B
-    update = update or "atomic"
+    if update is None and free and constant:
+        if chosen in ("atomic", "replica"):
+            update = chosen
+        elif p > 1 and batch(plan, p) * cost(plan) >= plan.objective.n / 4:
+            update = "replica"
     if update == "replica":
         return replace(plan, update=update, sync_every=sync_every or batch(plan, p))
-    return replace(plan, update=update)
+    return replace(plan, update=update or "atomic")
 
 
 def cost(plan: Plan) -> float:
