@@ -54,8 +54,8 @@ def with_update(
     constant = plan.wanted is not None or plan.steps.gamma is not None
     if update == "replica" and not constant:
         raise InvalidArgument(
-            "update must be 'atomic' with a schedule of steplengths, got 'replica'. There an update "
-            "is made before its number k, and so its steplength, is known."
+            "update must be 'atomic' with a schedule of steplengths, got 'replica'. An update "
+            "is made there before its number k, and so its steplength, is known."
         )
     if sync_every is not None:
         sync_every = integer("sync_every", sync_every, least=1)

@@ -82,9 +82,7 @@ def test_conservation_and_clock(drawn, method):
     n, K = 3, sum(drawn["blocks"])
     obj = integers(n)
     method, sync_every = method
-    engine, log, key = advance(
-        obj, np.zeros(n), method=method, sync_every=sync_every, **drawn
-    )
+    engine, log, key = advance(obj, np.zeros(n), method=method, sync_every=sync_every, **drawn)
     assert engine.clock == K == sum(engine.updates_by_worker)
     expected = np.zeros(n)
     samples = _draws.samples(key, np.arange(K), drawn["M"], None)

@@ -93,10 +93,7 @@ def test_the_decoding_finds_what_a_window_leaves_out():
     code = np.array([obj.gradient(np.zeros(N), int(s)) for s in samples])
     # Of the updates in its window each read has its worker's own, and misses the other's.
     reads = np.array(
-        [
-            code[[j for j in range(k) if j < k - 3 or (j - k) % 2 == 0]].sum(axis=0)
-            for k in range(K)
-        ]
+        [code[[j for j in range(k) if j < k - 3 or (j - k) % 2 == 0]].sum(axis=0) for k in range(K)]
     )
     check(obj, key, np.zeros(N), log, reads, 0)
     for shorter in (1, 3):

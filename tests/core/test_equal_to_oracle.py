@@ -111,7 +111,7 @@ def test_serial_replica(drawn):
             recording=recording,
             sync_every=p.sync_every,
         )
-        for start, stop in ((0, p.cut), (p.cut, p.K)):
+        for _, stop in ((0, p.cut), (p.cut, p.K)):
             engine.advance(stop, p.gamma[:1])
             if stop:
                 np.testing.assert_array_equal(engine.x, expected[stop - 1])

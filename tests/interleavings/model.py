@@ -322,8 +322,7 @@ class Protocol:
                     start = following
             for b, draw in enumerate(batch):
                 xhat = tuple(
-                    value + held
-                    for value, held in zip(base, self.value(batch[:b]), strict=True)
+                    value + held for value, held in zip(base, self.value(batch[:b]), strict=True)
                 )
                 yield Request("log", value=(draw, k + b, k + b if start == k else start, xhat))
             del b, draw, xhat, retries

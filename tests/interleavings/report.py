@@ -70,7 +70,10 @@ SHORT = [
     Search(Protocol(updates=4, method="con"), ReleaseAcquire),
     Search(Protocol(workers=3, updates=3), ReleaseAcquire, preemptions=1),
     Search(Protocol("replica", updates=8, allotment=2, writes=BOTH)),
-    *(Search(Protocol("replica", updates=4, allotment=2, max_delay=T, writes=BOTH)) for T in (0, 3)),
+    *(
+        Search(Protocol("replica", updates=4, allotment=2, max_delay=T, writes=BOTH))
+        for T in (0, 3)
+    ),
     Search(Protocol("replica", updates=6, allotment=2, max_delay=2, writes=BOTH)),
     Search(Protocol("replica", updates=4, allotment=2, writes=BOTH), ReleaseAcquire),
 ]

@@ -182,9 +182,10 @@ class Life(RuleBasedStateMachine):
         if self.result.log is not None:
             np.testing.assert_array_equal(np.sort(self.result.log["draw"]), np.arange(self.K))
         if self.most == 1:
-            same(self.result, uninterrupted(
-                self.method, self.K, self.n_records, self.record, self.sync_every
-            ))
+            same(
+                self.result,
+                uninterrupted(self.method, self.K, self.n_records, self.record, self.sync_every),
+            )
 
     @precondition(lambda self: self.method != "sgd" and len(THREADS) > 1)
     @rule()
