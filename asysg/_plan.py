@@ -59,6 +59,7 @@ class Plan:
     n_records: int
     max_delay: int | None = None
     update: str = "atomic"
+    sync_every: int | None = None
     record: str | bool = "sampled"
     simulated: bool = False
     scheduler: str | None = None  # of a simulated run: its delays or speeds, in words

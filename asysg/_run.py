@@ -359,6 +359,7 @@ def finish(
         certificate=certify(plan, staleness, trace, ending.status, state),
         simulated=plan.simulated,
         scheduler=plan.scheduler,
+        sync_every=plan.sync_every,
         log=log,
         reads=reads,
         _plan=plan,

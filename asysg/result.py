@@ -152,7 +152,9 @@ class Result:
     status, message : str
         "completed", "interrupted", "stopped", "diverged" or "failed", and a sentence.
     method, steplength, batch_size, n_updates, max_delay, update, record
-        What was run; `steplength` is None for a schedule.
+        What was run; `steplength` is None for a schedule, `update` is never None.
+    sync_every : int or None
+        With ``update="replica"``, a worker's updates between two merges of its copy of x.
     n_threads_used : int
         Workers that really ran in parallel; 1 for a simulated run.
     n_lost : int
@@ -177,7 +179,7 @@ class Result:
     log : structured ndarray or None
         With ``record="full"``, one entry an update, in the order of their numbers: worker,
         start, draw, coordinate (-1 for more than one), increment, the value it was added to
-        and the value it replaced.
+        and the value it replaced (in the worker's copy, with ``update="replica"``).
     reads : ndarray of shape (nit, M, n) or None
         With ``record="full+reads"``, what each sample read, nan where it did not look.
     """
@@ -206,6 +208,7 @@ class Result:
     certificate: Certificate
     simulated: bool = False
     scheduler: str | None = None
+    sync_every: int | None = None
     log: NDArray[Any] | None = field(default=None, repr=False)
     reads: NDArray[np.float64] | None = field(default=None, repr=False)
     _plan: Plan | None = field(default=None, repr=False, compare=False)

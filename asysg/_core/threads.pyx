@@ -5,7 +5,8 @@
 ends with x exactly at that iterate. Between regions Python records, listens and stores.
 
 Where the shared state may be touched, and in which order, is said in ``clock.h`` and
-``atomic.h``; all else here is private to a worker.
+``atomic.h``; all else here is private to a worker. Replica mode has a file of its own,
+``replica.pxd``.
 """
 
 from cython.parallel cimport prange
@@ -30,6 +31,7 @@ from .clock cimport (
     asysg_unlock,
     asysg_yield,
 )
+from .replica cimport replica
 from .rng cimport asysg_below, asysg_word
 from .vector cimport asysg_step
 from .worker cimport (
@@ -77,8 +79,9 @@ LOG = np.dtype(
     ]
 )
 METHODS = {"asysg-incon": INCON, "asysg-con": CON, "sgd": CON, "hogwild": HOGWILD}
-# Small enough that a pass leaves it in the cache nearest to a core for the next one.
-SEGMENT = 2048
+# Entries of x under one lock: 4 KiB. Taking a lock costs little beside that, a pass leaves it in
+# the nearest cache for the next, and even a short x is no single queue.
+SEGMENT = 512
 RECORDING = {False: NO_CLOCK, "sampled": DELAYS, "full": UPDATES, "full+reads": READS}
 
 cdef void incon(Run *r, int64_t w, Worker *me) noexcept nogil:
@@ -155,6 +158,8 @@ cdef void hogwild(Run *r, int64_t w, Worker *me) noexcept nogil:
                         diverged(r, me, k)
                     write(r, me, j, -(step * me.g[j]), &replaced)
                     me.g[j] = 0.0
+            if count < 0:
+                break  # that was all of x
         done(r, w, me, k, start, -1, NAN, NAN, NAN)
 
 
@@ -243,7 +248,9 @@ cdef void con(Run *r, int64_t w, Worker *me) noexcept nogil:
 
 
 cdef inline void work(Run *r, int64_t w, Worker *me, Method method) noexcept nogil:
-    if method == CON:
+    if r.batch:
+        replica(r, w, me, method)
+    elif method == CON:
         con(r, w, me)
     elif method == INCON:
         incon(r, w, me)
@@ -283,10 +290,13 @@ cdef class Threads:
         A key of `RECORDING`: no clock, delays counted, every update logged, or its reads too.
     lossy : bool
         Write by load and store instead of an atomic add.
+    sync_every : int
+        Replica mode: each worker merges its private copy of x so many updates apart. 0: workers
+        write to the shared x. Not for "asysg-con" and "sgd".
     clock : int
         Updates already done, where a run continues.
     segment : int
-        Entries of x under one lock of AsySG-con's server, >= 1.
+        Entries of x under one lock, of AsySG-con's server or of replica mode, >= 1.
     """
 
     cdef Run r
@@ -296,6 +306,7 @@ cdef class Threads:
     cdef Worker *workers
     cdef double[::1] x_view
     cdef list keep
+    cdef list pending
     cdef readonly object x
     cdef object histograms
     cdef readonly object log
@@ -312,8 +323,8 @@ cdef class Threads:
         free(self.workers)
 
     def __init__(
-        self, capsule, x0, *, method, M, p, key, max_delay, recording, lossy=False, clock=0,
-        segment=SEGMENT,
+        self, capsule, x0, *, method, M, p, key, max_delay, recording, lossy=False,
+        sync_every=0, clock=0, segment=SEGMENT,
     ):
         cdef int64_t w, n, wide
         self.keep = [capsule]
@@ -327,6 +338,7 @@ cdef class Threads:
         self.r.max_delay = max_delay
         self.r.recording = RECORDING[recording]
         self.r.lossy = lossy
+        self.r.batch = sync_every
         n = self.r.f.n
         if len(x0) != n:
             raise ValueError(f"x0 must have {n} entries, got {len(x0)}.")
@@ -340,7 +352,9 @@ cdef class Threads:
 
         # Cells, the slots, the locks of the segments.
         self.r.segment = min(segment, n)
-        self.r.segments = 1 + (n - 1) // self.r.segment if self.method == CON else 0
+        self.r.segments = 0
+        if self.method == CON or sync_every:
+            self.r.segments = 1 + (n - 1) // self.r.segment
         cdef int64_t[:, ::1] cells = self.cells((4 + p + int(self.r.segments), 16), np.int64)
         self.r.clock.now = <asysg_cell *> &cells[0, 0]
         self.r.draws = <asysg_cell *> &cells[1, 0]
@@ -356,9 +370,10 @@ cdef class Threads:
 
         # Private memory, each part rounded up and padded by 128 bytes.
         cdef int64_t[:, ::1] histogram = self.histograms
-        kept = M * n if self.r.recording == READS else 0
-        sizes = (n, n, self.r.f.work_size, self.r.f.support_size, M, kept)
-        _, g_at, work_at, scratch_at, samples_at, reads_at, wide = np.cumsum(
+        kept = M * n if self.r.recording == READS and not sync_every else 0
+        base = n if sync_every else 0
+        sizes = (n, n, base, self.r.f.work_size, self.r.f.support_size, M, kept)
+        _, g_at, base_at, work_at, scratch_at, samples_at, reads_at, wide = np.cumsum(
             [0] + [16 * (size // 16 + 2) for size in sizes]
         )
         cdef double[:, ::1] memory = self.cells((p, wide), np.float64)
@@ -367,6 +382,7 @@ cdef class Threads:
             worker = &self.workers[w]
             worker.xhat = &memory[w, 0]
             worker.g = worker.xhat + <int64_t> g_at
+            worker.base = worker.xhat + <int64_t> base_at
             worker.work = worker.xhat + <int64_t> work_at
             worker.scratch = worker.xhat + <int64_t> scratch_at
             worker.samples = <uint64_t *> (worker.xhat + <int64_t> samples_at)
@@ -391,6 +407,9 @@ cdef class Threads:
             The steplength of each of these updates.
 
         Ends early where the objective fails or an update is not finite: see `trouble`.
+
+        In replica mode an update is made before its number is known, so that `gamma` must have
+        one entry.
         """
         cdef const double[::1] steps = gamma
         cdef Run *r = &self.r
@@ -406,11 +425,12 @@ cdef class Threads:
         r.until = until
         r.gamma = &steps[0]
         r.stride = 0 if len(gamma) == 1 else 1
-        if len(gamma) not in (1, until - r.base):
-            raise ValueError("gamma must have one entry or one an update.")
+        if len(gamma) != 1 and (r.batch or len(gamma) != until - r.base):
+            raise ValueError("gamma must have one entry, or one an update.")
         # Large enough to keep workers from each other's counter, small enough that all end
         # together. A lone worker takes the draws in their order.
         r.allotment = max(1, min(64, (until - r.base) // (16 * p)))
+        r.least = max(1, min(r.batch, (until - r.base) // p) // 8)
         asysg_poke(r.draws, r.base)
         asysg_poke(r.finished, 0)
         if r.recording >= UPDATES:
@@ -421,6 +441,8 @@ cdef class Threads:
             self.reads = np.empty((until - r.base, r.M, r.f.n))
             reads = self.reads
             r.reads = &reads[0, 0, 0]
+        if r.batch:
+            self.room()
         for w in range(p):
             workers[w].draw = workers[w].last = 0
         if p == 1:
@@ -436,6 +458,24 @@ cdef class Threads:
         self.team = team
         if r.recording == NO_CLOCK and method != CON:
             asysg_poke(r.clock.now, self.first + sum(self.updates_by_worker))
+
+    cdef void room(self):
+        """Make room for what the workers keep of a batch of this region until it has numbers."""
+        cdef Run *r = &self.r
+        cdef int64_t w, size = min(r.batch, r.until - r.base)
+        cdef int64_t[:, :, ::1] entries
+        cdef double[:, ::1] reads
+        if r.recording >= UPDATES:
+            pending = np.empty((self.p, size), dtype=LOG)
+            self.pending = [pending]
+            entries = pending.view(np.int64).reshape(self.p, size, -1)
+            for w in range(self.p):
+                self.workers[w].log = <Entry *> &entries[w, 0, 0]
+        if r.recording == READS:
+            reads = np.empty((self.p, size * r.M * r.f.n))
+            self.pending.append(reads)
+            for w in range(self.p):
+                self.workers[w].reads = &reads[w, 0]
 
     @property
     def clock(self):

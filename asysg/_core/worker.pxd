@@ -1,6 +1,6 @@
 """A worker and its four steps: read, sample, compute, update.
 
-What the three kernels of ``threads.pyx`` are made of. Where the shared state may be touched, and in
+What the kernels of ``threads.pyx`` and ``replica.pxd`` are made of. Where the shared state may be touched, and in
 which order, is said in ``clock.h`` and ``atomic.h``; all else here is private to a worker.
 """
 
@@ -76,12 +76,15 @@ cdef enum Method:
 
 # What a worker brings: private memory and private counts, apart by 128 bytes or more.
 cdef struct Worker:
-    double *xhat
+    double *xhat         # what was read; in replica mode the replica of x
+    double *base         # in replica mode: the replica when it last equalled the shared x
     double *g
     double *work
     void *scratch
     uint64_t *samples    # of the update being computed, M of them
-    double *reads        # what each sample of the update read: M rows of n, nan where unread
+    double *reads        # what each sample of the update read: M rows of n, nan where unread;
+                         # in replica mode of every update of the batch
+    Entry *log           # in replica mode: of every update of the batch
     int64_t *histogram   # of delays, in log2 bins
     int64_t max_delay
     int64_t sum_delay
@@ -103,9 +106,11 @@ cdef struct Run:
     asysg_cell *draws       # the next draw that nobody has been allotted
     asysg_cell *stop        # not 0 once a worker is in trouble
     asysg_cell *finished    # workers that are done with this region
-    asysg_cell *locks       # one a segment of x (AsySG-con)
+    asysg_cell *locks       # one a segment of x (AsySG-con and replica mode)
     int64_t segments
     int64_t segment         # entries of x in each but the last
+    int64_t batch           # updates between two merges; 0 where there is no replica mode
+    int64_t least           # but near the end of a region fewer, down to these
     int64_t until           # draws and updates of this region end here
     int64_t allotment
     const double *gamma     # steplength of update k: gamma[(k - base) * stride]
