@@ -220,8 +220,39 @@ cdef void con(Run *r, int64_t w, Worker *me) noexcept nogil:
             return
 
 
+cdef void descend(Run *r, Worker *me) noexcept nogil:
+    """Whole-support updates of a lone worker, a sample at a time and in place.
+
+    Nobody else looks at x, so that the objective may have it as private memory; tickets come in
+    the order of the draws, and every delay is 0.
+    """
+    cdef int64_t j, t, count
+    cdef uint64_t s
+    cdef const void *idx = NULL
+    while next_draw(r, me):
+        s = sample(r, me.draw, 0)
+        if r.f.descend(r.f.self, r.x, s, steplength(r, me.draw), me.work) != ASYSG_OK:
+            failed(r, me)
+            return
+        asysg_poke(r.clock.now, me.draw + 1)
+        me.updates += 1
+        if r.recording:
+            tally(me, 0)
+        # Now and then, because a look at every entry written costs as much as writing them; what
+        # is not finite spreads to all samples that share a coordinate.
+        if me.updates % CHECK_EVERY == 0:
+            count = support(r, me, s, -1, &idx)
+            for t in range(r.f.n if count < 0 else count):
+                j = t if count < 0 else index(r, idx, t)
+                if not isfinite(r.x[j]):
+                    diverged(r, me, me.draw)
+                    return
+
+
 cdef inline void work(Run *r, int64_t w, Worker *me, Method method) noexcept nogil:
-    if method == CON:
+    if method != INCON and r.alone and r.M == 1 and r.f.descend != NULL and r.recording < UPDATES:
+        descend(r, me)
+    elif method == CON:
         con(r, w, me)
     elif method == INCON:
         incon(r, w, me)
@@ -302,6 +333,7 @@ cdef class Threads:
         self.r.max_delay = max_delay
         self.r.recording = RECORDING[recording]
         self.r.lossy = lossy
+        self.r.alone = p == 1
         n = self.r.f.n
         if len(x0) != n:
             raise ValueError(f"x0 must have {n} entries, got {len(x0)}.")
@@ -342,6 +374,8 @@ cdef class Threads:
             worker.scratch = worker.xhat + <int64_t> scratch_at
             worker.reads = worker.xhat + <int64_t> reads_at
             worker.histogram = &histogram[w, 0]
+        if self.r.alone and self.method != CON and self.r.recording != READS:
+            self.workers[0].xhat = self.r.x
 
     def cells(self, shape, dtype):
         """Return a zeroed array that starts on a 128-byte boundary."""

@@ -10,7 +10,9 @@
 #include <stdint.h>
 
 #if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__)
-#define ASYSG_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
+#define ASYSG_CLONES __attribute__((unused, target_clones("avx512f", "avx2", "default")))
+#elif defined(__GNUC__)
+#define ASYSG_CLONES __attribute__((unused))
 #else
 #define ASYSG_CLONES
 #endif
@@ -35,6 +37,23 @@ static void asysg_axpy(double c, const double *restrict a, double *restrict y, i
 {
     for (int64_t i = 0; i < n; i++)
         y[i] += c * a[i];
+}
+
+/* x -= step * (0 + c * a): the bits of a gradient that c * a is added to, then scaled. */
+ASYSG_CLONES
+static void asysg_descend(double step, double c, const double *restrict a, double *restrict x,
+                          int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        x[i] -= step * (0.0 + c * a[i]);
+}
+
+/* Bring a line into the cache by a real load: the processor may drop a prefetch whose page is not
+ * in its translation buffer, and for random samples that is most of them. Nobody waits for the
+ * value, so many such loads are under way at once. */
+static inline void asysg_load_line(const void *p)
+{
+    (void)*(const volatile char *)p;
 }
 
 #endif

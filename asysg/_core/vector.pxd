@@ -5,3 +5,5 @@ from libc.stdint cimport int64_t
 cdef extern from "vector.h" nogil:
     double asysg_dot(const double *a, const double *b, int64_t n) noexcept
     void asysg_axpy(double c, const double *a, double *y, int64_t n) noexcept
+    void asysg_descend(double step, double c, const double *a, double *x, int64_t n) noexcept
+    void asysg_load_line(const void *p) noexcept

@@ -64,6 +64,10 @@ cdef enum Recording:
 cdef enum:
     CHECK_EVERY = 64
 
+# Samples whose data a worker asks for at once, before it uses the first of them.
+cdef enum:
+    AHEAD = 24
+
 cdef enum Trouble:
     FAILED = 1
     DIVERGED
@@ -91,6 +95,7 @@ cdef struct Worker:
     int64_t trouble_at   # the update it happened at
     int64_t draw         # the draws [draw, last) of this worker's allotment are left
     int64_t last
+    int64_t touched      # the data of the draws before this one have been asked for
     char padding[128]
 
 
@@ -113,6 +118,7 @@ cdef struct Run:
     uint64_t key0
     uint64_t key1
     bint lossy
+    bint alone              # one worker, which may read and write x as its own
     int recording
     Entry *log              # of update k: log[k - base]
     double *reads           # of update k: M rows of n from reads[(k - base) * M * n]
@@ -120,6 +126,21 @@ cdef struct Run:
 
 cdef inline double steplength(const Run *r, int64_t k) noexcept nogil:
     return r.gamma[(k - r.base) * r.stride]
+
+
+cdef inline uint64_t sample(const Run *r, int64_t draw, int64_t m) noexcept nogil:
+    """Sample m of the minibatch of this draw: slot 1 + m of the draw's words."""
+    cdef uint64_t word = asysg_word(r.key0, r.key1, draw, 1 + m)
+    return asysg_below(word, r.f.n_samples) if r.f.n_samples else word
+
+
+cdef inline void touch_ahead(const Run *r, Worker *me) noexcept nogil:
+    """Ask for the data of the next draws all at once, so that their ways from memory overlap."""
+    cdef int64_t draw, m
+    me.touched = min(me.draw + max(1, AHEAD // r.M), me.last)
+    for draw in range(me.draw, me.touched):
+        for m in range(r.M):
+            r.f.touch(r.f.self, sample(r, draw, m))
 
 
 cdef inline bint next_draw(Run *r, Worker *me) noexcept nogil:
@@ -130,13 +151,10 @@ cdef inline bint next_draw(Run *r, Worker *me) noexcept nogil:
     if me.draw >= me.last:
         me.draw = asysg_take(r.draws, r.allotment)
         me.last = min(me.draw + r.allotment, r.until)
+        me.touched = me.draw
+    if me.draw == me.touched and r.f.touch != NULL:
+        touch_ahead(r, me)
     return me.draw < r.until
-
-
-cdef inline uint64_t sample(const Run *r, int64_t draw, int64_t m) noexcept nogil:
-    """Sample m of the minibatch of this draw: slot 1 + m of the draw's words."""
-    cdef uint64_t word = asysg_word(r.key0, r.key1, draw, 1 + m)
-    return asysg_below(word, r.f.n_samples) if r.f.n_samples else word
 
 
 cdef inline void diverged(Run *r, Worker *me, int64_t k) noexcept nogil:
@@ -181,7 +199,7 @@ cdef inline bint read(
         kept = me.reads + m * r.f.n
         for j in range(r.f.n):
             kept[j] = me.xhat[j] if have_all else NAN
-    if have_all:
+    if have_all or (r.alone and kept is NULL):  # alone, xhat is x
         return True
     count = support(r, me, s, i, &idx)
     if count < 0:
@@ -205,7 +223,10 @@ cdef inline double write(
 ) noexcept nogil:
     """Add to entry j of the shared x; return the value it was added to."""
     cdef double before
-    if r.lossy:
+    if r.alone:
+        before = replaced[0] = r.x[j]
+        r.x[j] = before + increment
+    elif r.lossy:
         before = asysg_add_lossy(&r.x[j], increment, replaced)
         me.overwrites += replaced[0] != before
     else:
