@@ -15,10 +15,12 @@ from numpy.typing import ArrayLike
 from ._check import choice, integer
 from ._checkpoint import Checkpoint, resumed
 from ._core.openmp import openmp_version, thread_limit
+from ._core.skip import Skip
 from ._core.threads import RECORDING, Threads
 from ._draws import RNG
 from ._plan import Intermediate, Plan, State, make_plan, prescribe
 from ._run import next_block, run
+from ._skip import skip_law
 from .errors import InvalidArgument
 from .objectives import Objective
 from .result import Result
@@ -28,7 +30,7 @@ from .theory import Hypothesis, ProblemConstants
 METHODS = ("sgd", "asysg-con", "asysg-incon", "hogwild")
 #: More workers than this are a mistake, or work for the simulator.
 MOST_THREADS = 1024
-#: Updates of the pilot that measures the delay before a steplength is prescribed.
+#: Updates, those passed over not counted, of the pilot that measures the delay before a steplength is prescribed.
 PILOT = 20_000
 
 
@@ -44,6 +46,7 @@ def minimize(
     max_delay: int | None = None,
     update: str = "atomic",
     record: str | bool = "sampled",
+    skip_ahead: bool | None = None,
     n_records: int = 200,
     form: str = "plus",
     constants: ProblemConstants | None = None,
@@ -91,6 +94,10 @@ def minimize(
         file (beside the checkpoint, if there is one). "full+reads": also all that was read, for
         small n. False: no clock, hence no measured T
         and no certificate of one, at the highest speed.
+    skip_ahead : bool, optional
+        "asysg-incon" on sparse samples: pass over the updates that are zero by structure, which
+        gives the same process in law (other draws, though), much faster. None: where it is exact
+        and pays. Not where every update is logged.
     n_records : int
         Iterates recorded in the trace, at least 1; each costs a full gradient, which is not
         counted in the times.
@@ -176,11 +183,13 @@ def minimize(
         )
     if not checkpoint_every >= 0:
         raise InvalidArgument(f"checkpoint_every must be >= 0, got {checkpoint_every!r}.")
+    plan = replace(plan, record=record)
+    law = skip_law(plan, skip_ahead)
     plan = replace(
         plan,
         max_delay=max_delay,
+        skip_ahead=law is not None,
         update=update,
-        record=record,
         evidence=evidence(method, p),
         checkpoint=None if checkpoint is None else Checkpoint(checkpoint, checkpoint_every),
     )
@@ -192,8 +201,8 @@ def minimize(
         # What one thread guarantees does not hold where more took part before.
         plan = replace(plan, evidence=evidence(method, max(p, state.workers)))
     elif plan.wanted is not None:
-        plan = prescribe(plan, expected_delay(plan, p))
-    engine = threads_engine(plan, p, x, state.clock)
+        plan = prescribe(plan, expected_delay(plan, p, law))
+    engine = threads_engine(plan, p, x, state.clock, law)
     result = run(plan, engine, state, lambda: max(1, engine.team))
     if 0 < engine.team < p:
         warnings.warn(
@@ -205,7 +214,9 @@ def minimize(
     return result
 
 
-def threads_engine(plan: Plan, p: int, x: Any, clock: int = 0) -> Threads:
+def threads_engine(
+    plan: Plan, p: int, x: Any, clock: int = 0, law: Skip | None = None
+) -> Threads:
     """Make the scheduler of real threads."""
     return Threads(
         plan.objective._capsule,
@@ -218,18 +229,19 @@ def threads_engine(plan: Plan, p: int, x: Any, clock: int = 0) -> Threads:
         recording=plan.record,
         lossy=plan.update == "lossy",
         clock=clock,
+        skip=law,
     )
 
 
-def expected_delay(plan: Plan, p: int) -> int:
+def expected_delay(plan: Plan, p: int, law: Skip | None) -> int:
     """Return the T to prescribe for: what is enforced, or what a pilot measures."""
     if plan.max_delay is not None:
         return plan.max_delay
     if p == 1:
         return 0
     # At steplength 0 the pilot reads, computes and writes as the run will, and x stays.
-    pilot = threads_engine(replace(plan, record="sampled"), p, plan.x0)
-    block, until = 256, min(plan.K, PILOT)
+    pilot = threads_engine(replace(plan, record="sampled"), p, plan.x0, law=law)
+    block, until = 256, min(plan.K, int(PILOT / pilot.share))
     while pilot.clock < until and pilot.trouble is None:  # in blocks, for the sake of Ctrl-C
         begin = pilot.clock
         seconds = time.perf_counter()

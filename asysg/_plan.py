@@ -60,6 +60,7 @@ class Plan:
     max_delay: int | None = None
     update: str = "atomic"
     record: str | bool = "sampled"
+    skip_ahead: bool = False
     simulated: bool = False
     constant_delay: bool = False
     constants: ProblemConstants | None = None

@@ -151,8 +151,9 @@ class Result:
         All K updates done and x finite.
     status, message : str
         "completed", "interrupted", "stopped", "diverged" or "failed", and a sentence.
-    method, steplength, batch_size, n_updates, max_delay, update, record
-        What was run; `steplength` is None for a schedule.
+    method, steplength, batch_size, n_updates, max_delay, update, record, skip_ahead
+        What was run; `steplength` is None for a schedule, and `skip_ahead` says whether updates that
+        are zero by structure were passed over.
     n_threads_used : int
         Workers that really ran in parallel; 1 for a simulated run.
     n_lost : int
@@ -161,7 +162,7 @@ class Result:
     n_recomputed : int
         Gradients that came too late for `max_delay` and were computed again.
     n_gradients : int
-        Samples whose gradient (or partial derivative) was computed.
+        Samples whose gradient (or partial derivative) was computed, or passed over as zero.
     time : float
         Seconds of computing, evaluation of the trace not counted.
     key : tuple of two int
@@ -202,6 +203,7 @@ class Result:
     trace: Trace
     certificate: Certificate
     simulated: bool = False
+    skip_ahead: bool = False
     log: NDArray[Any] | None = field(default=None, repr=False)
     reads: NDArray[np.float64] | None = field(default=None, repr=False)
     _plan: Plan | None = field(default=None, repr=False, compare=False)

@@ -71,27 +71,39 @@ static inline void asysg_clock_done(const asysg_clock *c, int64_t w)
     __atomic_store_n(&c->slot[w].value, ASYSG_NONE, __ATOMIC_RELEASE);
 }
 
-/* Steps 2 and 3. `max_delay` < 0: no bound. Otherwise the ticket is taken only while
- * k - start <= max_delay; a worker that comes too late gets ASYSG_LATE, has announced nothing,
- * and must read again. */
-static inline int64_t asysg_clock_ticket(const asysg_clock *c, int64_t w, int64_t start,
-                                         int64_t max_delay)
+/* Steps 2 and 3, for `count` updates in one piece of which only the last writes: the others are
+ * zero whatever they read. Returns the number of the first, k. `max_delay` < 0: no bound.
+ *
+ * What the piece's one read can miss of the updates before it lies in {start, ..., k-1}, and what it
+ * misses of the piece itself is zero. So nothing is missed where k = start, and otherwise the
+ * delay of the last update, k + count - 1 - start, is the largest. The tickets are taken only
+ * while that is <= max_delay; a worker that comes too late gets ASYSG_LATE, has announced
+ * nothing, and must read again. */
+static inline int64_t asysg_clock_tickets(const asysg_clock *c, int64_t w, int64_t start,
+                                          int64_t count, int64_t max_delay)
 {
     asysg_clock_announce(c, w);
     asysg_stress();
     if (max_delay < 0)
         /* seq_cst, because it must follow the announcement and precede the write to x. */
-        return __atomic_fetch_add(&c->now->value, 1, __ATOMIC_SEQ_CST);
+        return __atomic_fetch_add(&c->now->value, count, __ATOMIC_SEQ_CST);
     int64_t k = __atomic_load_n(&c->now->value, __ATOMIC_SEQ_CST);
     asysg_stress();
-    while (k - start <= max_delay)
+    while (k == start || k + count - 1 - start <= max_delay)
         /* seq_cst on success, as for the fetch_add; the bound is checked against the very value
          * that is exchanged, because a bound checked earlier could be passed by other tickets. */
-        if (__atomic_compare_exchange_n(&c->now->value, &k, k + 1, 0, __ATOMIC_SEQ_CST,
+        if (__atomic_compare_exchange_n(&c->now->value, &k, k + count, 0, __ATOMIC_SEQ_CST,
                                         __ATOMIC_SEQ_CST))
             return k;
     asysg_clock_done(c, w);
     return ASYSG_LATE;
+}
+
+/* Steps 2 and 3 for one update. */
+static inline int64_t asysg_clock_ticket(const asysg_clock *c, int64_t w, int64_t start,
+                                         int64_t max_delay)
+{
+    return asysg_clock_tickets(c, w, start, 1, max_delay);
 }
 
 #endif

@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .skip import Skip
+
 LOG: np.dtype[np.void]
 METHODS: dict[str, int]
 RECORDING: dict[bool | str, int]
@@ -23,6 +25,7 @@ class Threads:
         recording: bool | str,
         lossy: bool = False,
         clock: int = 0,
+        skip: Skip | None = None,
     ) -> None: ...
     def advance(self, until: int, gamma: NDArray[np.float64]) -> None: ...
     @property
@@ -33,6 +36,8 @@ class Threads:
     def log_dtype(self) -> np.dtype[np.void]: ...
     @property
     def reads(self) -> NDArray[np.float64] | None: ...
+    @property
+    def share(self) -> float: ...
     @property
     def team(self) -> int: ...
     @property

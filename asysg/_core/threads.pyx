@@ -31,7 +31,9 @@ from .clock cimport (
     asysg_yield,
 )
 from .rng cimport asysg_below, asysg_word
+from .skip cimport Skip, skip_ahead
 from .worker cimport (
+    AHEAD,
     CHECK_EVERY,
     CON,
     DELAYS,
@@ -250,7 +252,9 @@ cdef void descend(Run *r, Worker *me) noexcept nogil:
 
 
 cdef inline void work(Run *r, int64_t w, Worker *me, Method method) noexcept nogil:
-    if method != INCON and r.alone and r.M == 1 and r.f.descend != NULL and r.recording < UPDATES:
+    if r.skip != NULL:
+        skip_ahead(r, w, me)
+    elif method != INCON and r.alone and r.M == 1 and r.f.descend != NULL and r.recording < UPDATES:
         descend(r, me)
     elif method == CON:
         con(r, w, me)
@@ -294,6 +298,9 @@ cdef class Threads:
         Write by load and store instead of an atomic add.
     clock : int
         Updates already done, where a run continues.
+    skip : Skip, optional
+        Pass over the updates of "asysg-incon" that are zero by structure; not where every update
+        is logged.
     """
 
     cdef Run r
@@ -309,6 +316,8 @@ cdef class Threads:
     cdef readonly object log_dtype
     cdef readonly object reads
     cdef readonly int team
+    cdef readonly double share  # of the updates that are done one by one
+    cdef int64_t block
 
     def __cinit__(self, capsule, x0, *, p, **_):
         self.workers = <Worker *> calloc(p, sizeof(Worker))
@@ -319,7 +328,8 @@ cdef class Threads:
         free(self.workers)
 
     def __init__(
-        self, capsule, x0, *, method, M, p, key, max_delay, recording, lossy=False, clock=0
+        self, capsule, x0, *, method, M, p, key, max_delay, recording, lossy=False, clock=0,
+        Skip skip=None,
     ):
         cdef int64_t w, n, wide
         self.keep = [capsule]
@@ -334,6 +344,12 @@ cdef class Threads:
         self.r.recording = RECORDING[recording]
         self.r.lossy = lossy
         self.r.alone = p == 1
+        self.share = 1.0
+        self.block = 1
+        if skip is not None:
+            self.keep.append(skip)
+            self.r.skip = &skip.law
+            self.share, self.block = skip.share, skip.block
         n = self.r.f.n
         if len(x0) != n:
             raise ValueError(f"x0 must have {n} entries, got {len(x0)}.")
@@ -360,8 +376,8 @@ cdef class Threads:
         # Private memory, each part rounded up and padded by 128 bytes.
         cdef int64_t[:, ::1] histogram = self.histograms
         kept = M * n if self.r.recording == READS else 0
-        sizes = (n, n, self.r.f.work_size, self.r.f.support_size, kept)
-        _, g_at, work_at, scratch_at, reads_at, wide = np.cumsum(
+        sizes = (n, n, self.r.f.work_size, self.r.f.support_size, kept, AHEAD + M)
+        _, g_at, work_at, scratch_at, reads_at, rows_at, wide = np.cumsum(
             [0] + [16 * (size // 16 + 2) for size in sizes]
         )
         cdef double[:, ::1] memory = self.cells((p, wide), np.float64)
@@ -373,6 +389,7 @@ cdef class Threads:
             worker.work = worker.xhat + <int64_t> work_at
             worker.scratch = worker.xhat + <int64_t> scratch_at
             worker.reads = worker.xhat + <int64_t> reads_at
+            worker.rows = <int64_t *> worker.xhat + <int64_t> rows_at
             worker.histogram = &histogram[w, 0]
         if self.r.alone and self.method != CON and self.r.recording != READS:
             self.workers[0].xhat = self.r.x
@@ -415,7 +432,7 @@ cdef class Threads:
         # Large enough to keep workers from each other's counter, small enough that all end
         # together. A lone worker takes the draws in their order.
         r.allotment = max(1, min(64, (until - r.base) // (16 * p)))
-        asysg_poke(r.draws, r.base)
+        asysg_poke(r.draws, r.base // self.block)
         asysg_poke(r.finished, 0)
         if r.recording >= UPDATES:
             self.log = np.empty(until - r.base, dtype=LOG)

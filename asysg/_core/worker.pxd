@@ -95,6 +95,7 @@ cdef struct Worker:
     int64_t trouble_at   # the update it happened at
     int64_t draw         # the draws [draw, last) of this worker's allotment are left
     int64_t last
+    int64_t *rows        # samples of the hits drawn ahead (skip.pyx)
     int64_t touched      # the data of the draws before this one have been asked for
     char padding[128]
 
@@ -120,6 +121,7 @@ cdef struct Run:
     bint lossy
     bint alone              # one worker, which may read and write x as its own
     int recording
+    const void *skip        # the law of skip.pyx; NULL: every update is drawn
     Entry *log              # of update k: log[k - base]
     double *reads           # of update k: M rows of n from reads[(k - base) * M * n]
 
@@ -173,6 +175,20 @@ cdef inline void tally(Worker *me, int64_t delay) noexcept nogil:
     me.sum_delay += delay
     if delay > me.max_delay:
         me.max_delay = delay
+
+
+cdef inline void tally_piece(Worker *me, int64_t delay, int64_t count) noexcept nogil:
+    """Count updates of one read with the delays delay, delay + 1, ...; all 0 if nothing is missed."""
+    cdef int64_t last = delay + count - 1, upto
+    if delay == 0:
+        me.histogram[0] += count
+        return
+    me.sum_delay += count * delay + count * (count - 1) // 2
+    me.max_delay = max(me.max_delay, last)
+    while delay <= last:
+        upto = min(last, ((<int64_t>1) << asysg_bin(delay)) - 1)
+        me.histogram[asysg_bin(delay)] += upto - delay + 1
+        delay = upto + 1
 
 
 cdef inline int64_t support(
