@@ -214,9 +214,7 @@ def minimize(
     return result
 
 
-def threads_engine(
-    plan: Plan, p: int, x: Any, clock: int = 0, law: Skip | None = None
-) -> Threads:
+def threads_engine(plan: Plan, p: int, x: Any, clock: int = 0, law: Skip | None = None) -> Threads:
     """Make the scheduler of real threads."""
     return Threads(
         plan.objective._capsule,
