@@ -171,11 +171,13 @@ cdef enum:
 
 
 cdef inline void load_lines(const void *p, int64_t size) noexcept nogil:
-    """Load the first lines of `size` doubles' room from p on."""
+    """Load the lines of `size` doubles from p on, if they are many the first."""
     cdef int64_t k = 0
     while k < size and k < LINE * AHEAD:
         asysg_load_line(<const double *>p + k)
         k += LINE
+    if 0 < size <= k:
+        asysg_load_line(<const double *>p + size - 1)  # where p is amidst a line, one line more
 
 
 cdef inline void row_touch(const rows_t *p, int64_t j) noexcept nogil:

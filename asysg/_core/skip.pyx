@@ -41,8 +41,10 @@ from .clock cimport (
     asysg_yield,
 )
 from .rng cimport ASYSG_GAPS, ASYSG_STEPS, asysg_below, asysg_word
+from .vector cimport asysg_load_line
 from .worker cimport (
     AHEAD,
+    ROWS,
     Run,
     Worker,
     diverged,
@@ -93,24 +95,22 @@ cdef inline int64_t pick(const table_t *t, int64_t number) noexcept nogil:
     return low
 
 
-cdef inline int64_t draw_hit(
+cdef inline int64_t draw_rows(
     const skip_t *law, uint64_t key0, uint64_t key1, Hit *hit, int64_t *rows
 ) noexcept nogil:
-    """Draw the coordinate and the rows of the hit; return how many rows."""
-    cdef int64_t entry, m, count, size
-    cdef double by, u
-    entry = asysg_below(asysg_word(key0, key1, hit.draw, 0), law.table.total)
-    hit.i = pick(&law.table, entry)
+    """Turn a hit's number, `i`, into its coordinate and rows; return how many rows."""
+    cdef int64_t m, size, count = 0, number = hit.i
+    cdef double u, by
+    hit.i = pick(&law.table, number)
     if law.M == 1:
         rows[0] = hit.i
-        hit.i = entry - law.table.upto[rows[0]]
+        hit.i = number - law.table.upto[rows[0]]
         return 1
     size = law.column[hit.i + 1] - law.column[hit.i]
     by = law.chances[hit.i].per_log
     # The first success of M trials, given that there is one.
     u = unit(asysg_word(key0, key1, hit.draw, ASYSG_STEPS))
     m = min(<int64_t>floor(log1p((u - 1.0) * law.chances[hit.i].hit) * by), law.M - 1)
-    count = 0
     while m < law.M:
         rows[count] = law.rows[
             law.column[hit.i] + asysg_below(asysg_word(key0, key1, hit.draw, 1 + m), size)
@@ -127,13 +127,15 @@ cdef inline int64_t draw_hits(
     const skip_t *law, uint64_t key0, uint64_t key1, Walk *walk, int64_t until, Hit *hits,
     int64_t *rows,
 ) noexcept nogil:
-    """Draw the next hits before `until`, at most AHEAD or about as many rows; return how many.
+    """Draw the next hits before `until`, at most a batch; return how many.
 
-    The walk is at `until` once there are no more.
+    The walk is at `until` once there are no more. Each loop asks memory for one thing of every
+    hit, in few instructions, so that all of them are on their way at once.
     """
-    cdef int64_t count = 0, used = 0
+    cdef const table_t *table = &law.table
+    cdef int64_t t, count = 0, used = 0
     cdef double gap
-    while walk.draw < until and count < AHEAD and used < AHEAD:
+    while walk.draw < until and count < law.batch:
         gap = floor(
             log(unit(asysg_word(key0, key1, walk.block, ASYSG_GAPS + walk.hits))) * law.per_log
         )
@@ -142,11 +144,17 @@ cdef inline int64_t draw_hits(
             walk.draw = until
             break
         hits[count].draw = walk.draw + <int64_t>gap
-        hits[count].first = used
-        hits[count].count = draw_hit(law, key0, key1, &hits[count], rows + used)
-        used += hits[count].count
+        hits[count].i = asysg_below(asysg_word(key0, key1, hits[count].draw, 0), table.total)
         walk.draw = hits[count].draw + 1
         count += 1
+    for t in range(count):
+        asysg_load_line(&table.guide[hits[t].i >> table.shift])
+    for t in range(count):
+        asysg_load_line(&table.upto[table.guide[hits[t].i >> table.shift]])
+    for t in range(count):
+        hits[t].first = used
+        hits[t].count = draw_rows(law, key0, key1, &hits[t], rows + used)
+        used += hits[t].count
     return count
 
 
@@ -356,6 +364,7 @@ cdef class Skip:
     def __init__(self, int64_t M, start, counts, column=None, rows=None):
         N, n = len(start) - 1, len(counts)
         self.law.M = M
+        self.law.batch = max(1, min(AHEAD, ROWS // M))
         if M == 1:
             upto = np.ascontiguousarray(start, dtype=np.int64)
             self.share = int(upto[N]) / (float(N) * n)
@@ -412,7 +421,7 @@ cdef class Skip:
         cdef Hit hits[AHEAD]
         cdef Walk walk
         cdef int64_t t, m, block, count, end
-        room = np.empty(AHEAD + self.law.M, dtype=np.int64)
+        room = np.empty(max(ROWS, self.law.M), dtype=np.int64)
         cdef int64_t[::1] rows = room
         found = []
         block = 0

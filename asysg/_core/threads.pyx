@@ -33,7 +33,7 @@ from .clock cimport (
 from .rng cimport asysg_below, asysg_word
 from .skip cimport Skip, skip_ahead
 from .worker cimport (
-    AHEAD,
+    ROWS,
     CHECK_EVERY,
     CON,
     DELAYS,
@@ -376,7 +376,7 @@ cdef class Threads:
         # Private memory, each part rounded up and padded by 128 bytes.
         cdef int64_t[:, ::1] histogram = self.histograms
         kept = M * n if self.r.recording == READS else 0
-        sizes = (n, n, self.r.f.work_size, self.r.f.support_size, kept, AHEAD + M)
+        sizes = (n, n, self.r.f.work_size, self.r.f.support_size, kept, max(ROWS, M))
         _, g_at, work_at, scratch_at, reads_at, rows_at, wide = np.cumsum(
             [0] + [16 * (size // 16 + 2) for size in sizes]
         )

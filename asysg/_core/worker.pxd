@@ -68,6 +68,10 @@ cdef enum:
 cdef enum:
     AHEAD = 24
 
+# Samples of the hits that are drawn ahead (skip.pyx), or one minibatch if that is larger.
+cdef enum:
+    ROWS = 1024
+
 cdef enum Trouble:
     FAILED = 1
     DIVERGED
@@ -178,7 +182,7 @@ cdef inline void tally(Worker *me, int64_t delay) noexcept nogil:
 
 
 cdef inline void tally_piece(Worker *me, int64_t delay, int64_t count) noexcept nogil:
-    """Count updates of one read with the delays delay, delay + 1, ...; all 0 if nothing is missed."""
+    """Count updates of one read with delays from `delay` on; all 0 if it missed nothing."""
     cdef int64_t last = delay + count - 1, upto
     if delay == 0:
         me.histogram[0] += count

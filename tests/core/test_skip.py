@@ -112,7 +112,7 @@ def test_one_worker_does_the_hits_in_their_order_to_the_bit(drawn):
 
 @given(problems, st.sampled_from([-1, 0, 3, 1000]))
 def test_several_workers_do_the_same_hits_and_count_every_update(drawn, max_delay):
-    """At a steplength so small that x hardly moves, the sum of all updates is the same for any p."""
+    """At a steplength so small that x hardly moves, the sum of all updates is that of one."""
     p = Problem(**{**drawn, "p": WORKERS, "constant": True})
     recording = p.recording if max_delay < 0 else "sampled"
     many = engine(p.obj, p.x0, p.M, p.p, recording, max_delay)
@@ -293,10 +293,13 @@ def test_an_index_that_comes_twice_is_not_skipped_over():
     class Struct(ctypes.Structure):
         _fields_ = (
             ("self", ctypes.c_void_p),
-            *((name, ctypes.c_int64) for name in "n N work_size support_size index_size".split()),
-            *((name, ctypes.c_void_p) for name in "value gradient partial".split()),
+            *(
+                (name, ctypes.c_int64)
+                for name in ["n", "N", "work_size", "support_size", "index_size"]
+            ),
+            *((name, ctypes.c_void_p) for name in ["value", "gradient", "partial"]),
             ("support", SUPPORT),
-            *((name, ctypes.c_void_p) for name in "value_ gradient_ descend touch".split()),
+            *((name, ctypes.c_void_p) for name in ["value_", "gradient_", "descend", "touch"]),
         )
 
     @SUPPORT

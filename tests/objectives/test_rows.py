@@ -1,4 +1,4 @@
-"""One objective in every layout of its data: CSR or packed, int32 or int64; and descent in place."""
+"""One objective in every layout of its data, CSR or packed, int32 or int64; and descent."""
 
 import pickle
 import warnings
