@@ -30,7 +30,8 @@ from .theory import Hypothesis, ProblemConstants
 METHODS = ("sgd", "asysg-con", "asysg-incon", "hogwild")
 #: More workers than this are a mistake, or work for the simulator.
 MOST_THREADS = 1024
-#: Updates, those passed over not counted, of the pilot that measures the delay before a steplength is prescribed.
+#: Updates of the pilot that measures the delay before a steplength is prescribed, without those
+#: passed over.
 PILOT = 20_000
 
 

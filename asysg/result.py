@@ -152,8 +152,8 @@ class Result:
     status, message : str
         "completed", "interrupted", "stopped", "diverged" or "failed", and a sentence.
     method, steplength, batch_size, n_updates, max_delay, update, record, skip_ahead
-        What was run; `steplength` is None for a schedule, and `skip_ahead` says whether updates that
-        are zero by structure were passed over.
+        What was run; `steplength` is None for a schedule, and `skip_ahead` says whether updates
+        that are zero by structure were passed over.
     n_threads_used : int
         Workers that really ran in parallel; 1 for a simulated run.
     n_lost : int
