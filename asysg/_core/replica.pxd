@@ -1,8 +1,9 @@
 """Replica mode: a worker updates a private copy of x and merges it now and then.
 
-A turn is a batch of updates: computed on the replica, numbered together, merged into the shared x
-one segment at a time under that segment's lock. ``clock.h`` says in which order and why the recorded
-delays are then true, ``merge.h`` what a merge does. Steps that all modes share are in ``worker.pxd``.
+A turn is a batch of updates: computed on the replica, numbered together, merged into the shared
+x one segment at a time under that segment's lock. ``clock.h`` says in which order, and why the
+recorded delays are then true; ``merge.h`` what a merge does. Steps that all modes share are in
+``worker.pxd``.
 """
 
 from libc.math cimport NAN, isfinite

@@ -1,7 +1,8 @@
 """A worker and its four steps: read, sample, compute, update.
 
-What the kernels of ``threads.pyx`` and ``replica.pxd`` are made of. Where the shared state may be touched, and in
-which order, is said in ``clock.h`` and ``atomic.h``; all else here is private to a worker.
+What the kernels of ``threads.pyx`` and ``replica.pxd`` are made of. Where the shared state may be
+touched, and in which order, is said in ``clock.h`` and ``atomic.h``; all else here is private to a
+worker.
 """
 
 from libc.math cimport NAN
@@ -81,9 +82,9 @@ cdef struct Worker:
     double *g
     double *work
     void *scratch
-    double *reads        # what each sample of the update read: M rows of n, nan where unread;
-                         # in replica mode of every update of the batch
-    Entry *log           # in replica mode: of every update of the batch
+    double *reads        # what each sample of the update (of each update of the batch, in replica
+    #                      mode) read: M rows of n, nan where unread
+    Entry *log           # in replica mode: of each update of the batch
     int64_t *histogram   # of delays, in log2 bins
     int64_t max_delay
     int64_t sum_delay
