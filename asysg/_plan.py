@@ -59,6 +59,7 @@ class Plan:
     n_records: int
     max_delay: int | None = None
     update: str = "atomic"
+    sync_every: int | None = None
     record: str | bool = "sampled"
     skip_ahead: bool = False
     simulated: bool = False

@@ -341,6 +341,7 @@ def finish(
         trace=trace,
         certificate=certify(plan, staleness, trace, ending.status, state),
         simulated=plan.simulated,
+        sync_every=plan.sync_every,
         log=log,
         reads=reads,
         _plan=plan,

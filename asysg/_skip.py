@@ -12,7 +12,7 @@ from .errors import InvalidArgument
 SHARE = 0.25
 
 
-def skip_law(plan: Plan, skip_ahead: bool | None) -> Skip | None:
+def skip_law(plan: Plan, skip_ahead: bool | None, *, replicas: bool) -> Skip | None:
     """Return the law of the updates that are not skipped, or None where all are drawn.
 
     Parameters
@@ -20,6 +20,8 @@ def skip_law(plan: Plan, skip_ahead: bool | None) -> Skip | None:
     plan : Plan
     skip_ahead : bool or None
         None: skip where it is exact and pays.
+    replicas : bool
+        Private copies of x were asked for.
 
     Raises
     ------
@@ -34,6 +36,8 @@ def skip_law(plan: Plan, skip_ahead: bool | None) -> Skip | None:
         obstacle = f"method is {plan.method!r}, whose updates are not of one coordinate"
     elif plan.record in ("full", "full+reads"):
         obstacle = f"record is {plan.record!r}, which logs every update"
+    elif replicas:
+        obstacle = "update is 'replica', which numbers updates by the batch"
     elif skip_ahead is None and plan.K < (plan.objective.n_samples or 0):
         return None  # to look at every sample would cost more than the run
     elif isinstance(pattern := plan.objective._pattern, str):

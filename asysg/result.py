@@ -151,9 +151,12 @@ class Result:
         All K updates done and x finite.
     status, message : str
         "completed", "interrupted", "stopped", "diverged" or "failed", and a sentence.
-    method, steplength, batch_size, n_updates, max_delay, update, record, skip_ahead
-        What was run; `steplength` is None for a schedule, and `skip_ahead` says whether updates
-        that are zero by structure were passed over.
+    method, steplength, batch_size, n_updates, max_delay, update, record
+        What was run; `steplength` is None for a schedule, `update` is never None.
+    sync_every : int or None
+        With ``update="replica"``, a worker's updates between two merges of its copy of x.
+    skip_ahead : bool
+        Whether updates that are zero by structure were passed over.
     n_threads_used : int
         Workers that really ran in parallel; 1 for a simulated run.
     n_lost : int
@@ -175,7 +178,7 @@ class Result:
     log : structured ndarray or None
         With ``record="full"``, one entry an update, in the order of their numbers: worker,
         start, draw, coordinate (-1 for more than one), increment, the value it was added to
-        and the value it replaced.
+        and the value it replaced (in the worker's copy, with ``update="replica"``).
     reads : ndarray of shape (nit, M, n) or None
         With ``record="full+reads"``, what each sample read, nan where it did not look.
     """
@@ -203,6 +206,7 @@ class Result:
     trace: Trace
     certificate: Certificate
     simulated: bool = False
+    sync_every: int | None = None
     skip_ahead: bool = False
     log: NDArray[Any] | None = field(default=None, repr=False)
     reads: NDArray[np.float64] | None = field(default=None, repr=False)

@@ -24,6 +24,7 @@ class Threads:
         max_delay: int,
         recording: bool | str,
         lossy: bool = False,
+        sync_every: int = 0,
         clock: int = 0,
         skip: Skip | None = None,
     ) -> None: ...

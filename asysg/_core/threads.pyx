@@ -5,7 +5,8 @@
 ends with x exactly at that iterate. Between regions Python records, listens and stores.
 
 Where the shared state may be touched, and in which order, is said in ``clock.h`` and
-``atomic.h``; all else here is private to a worker.
+``atomic.h``; all else here is private to a worker. Replica mode, skip-ahead and the lone worker
+have files of their own: ``replica.pxd``, ``skip.pyx``, ``alone.pxd``.
 """
 
 from cython.parallel cimport prange
@@ -16,9 +17,11 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 from .abi cimport ASYSG_OBJECTIVE, ASYSG_OK, asysg_objective
+from .alone cimport alone
 from .clock cimport (
     ASYSG_LATE,
     ASYSG_NONE,
+    ASYSG_SEGMENT,
     asysg_cell,
     asysg_clock_done,
     asysg_clock_start,
@@ -26,14 +29,12 @@ from .clock cimport (
     asysg_peek,
     asysg_poke,
     asysg_stress,
-    asysg_take,
     asysg_unlock,
-    asysg_yield,
 )
+from .replica cimport replica
 from .rng cimport asysg_below, asysg_word
 from .skip cimport Skip, skip_ahead
 from .worker cimport (
-    ROWS,
     CHECK_EVERY,
     CON,
     DELAYS,
@@ -42,12 +43,14 @@ from .worker cimport (
     INCON,
     NO_CLOCK,
     READS,
+    ROWS,
     UPDATES,
     Entry,
     Method,
     Run,
     Worker,
     asysg_team,
+    clear,
     diverged,
     done,
     failed,
@@ -59,6 +62,7 @@ from .worker cimport (
     support,
     tally,
     ticket,
+    wait,
     write,
 )
 
@@ -153,17 +157,6 @@ cdef void hogwild(Run *r, int64_t w, Worker *me) noexcept nogil:
         done(r, w, me, k, start, -1, NAN, NAN, NAN)
 
 
-cdef inline void clear(const Run *r, Worker *me, uint64_t s) noexcept nogil:
-    """Forget the gradient of a sample."""
-    cdef const void *idx = NULL
-    cdef int64_t t, count = support(r, me, s, -1, &idx)
-    if count < 0:
-        memset(me.g, 0, r.f.n * sizeof(double))
-    else:
-        for t in range(count):
-            me.g[index(r, idx, t)] = 0.0
-
-
 cdef void con(Run *r, int64_t w, Worker *me) noexcept nogil:
     """AsySG-con (Algorithm 1): whole-vector updates, every read exactly some iterate.
 
@@ -222,57 +215,19 @@ cdef void con(Run *r, int64_t w, Worker *me) noexcept nogil:
             return
 
 
-cdef void descend(Run *r, Worker *me) noexcept nogil:
-    """Whole-support updates of a lone worker, a sample at a time and in place.
-
-    Nobody else looks at x, so that the objective may have it as private memory; tickets come in
-    the order of the draws, and every delay is 0.
-    """
-    cdef int64_t j, t, count
-    cdef uint64_t s
-    cdef const void *idx = NULL
-    while next_draw(r, me):
-        s = sample(r, me.draw, 0)
-        if r.f.descend(r.f.self, r.x, s, steplength(r, me.draw), me.work) != ASYSG_OK:
-            failed(r, me)
-            return
-        asysg_poke(r.clock.now, me.draw + 1)
-        me.updates += 1
-        if r.recording:
-            tally(me, 0)
-        # Now and then, because a look at every entry written costs as much as writing them; what
-        # is not finite spreads to all samples that share a coordinate.
-        if me.updates % CHECK_EVERY == 0:
-            count = support(r, me, s, -1, &idx)
-            for t in range(r.f.n if count < 0 else count):
-                j = t if count < 0 else index(r, idx, t)
-                if not isfinite(r.x[j]):
-                    diverged(r, me, me.draw)
-                    return
-
-
 cdef inline void work(Run *r, int64_t w, Worker *me, Method method) noexcept nogil:
-    if r.skip != NULL:
+    if r.batch:
+        replica(r, w, me, method)
+    elif r.skip != NULL:
         skip_ahead(r, w, me)
     elif method != INCON and r.alone and r.M == 1 and r.f.descend != NULL and r.recording < UPDATES:
-        descend(r, me)
+        alone(r, me)
     elif method == CON:
         con(r, w, me)
     elif method == INCON:
         incon(r, w, me)
     else:
         hogwild(r, w, me)
-
-
-cdef inline void wait(Run *r, int64_t p) noexcept nogil:
-    """Wait for the other workers, giving the core away.
-
-    The barrier at the end of the region would wait too, but by spinning: where the cores are
-    shared with other processes, against the very worker that is waited for.
-    """
-    asysg_take(r.finished, 1)
-    while asysg_peek(r.finished) < p:
-        asysg_yield()
 
 
 cdef class Threads:
@@ -296,6 +251,9 @@ cdef class Threads:
         A key of `RECORDING`: no clock, delays counted, every update logged, or its reads too.
     lossy : bool
         Write by load and store instead of an atomic add.
+    sync_every : int
+        Replica mode: each worker merges its private copy of x so many updates apart. 0: workers
+        write to the shared x. Not for "asysg-con" and "sgd".
     clock : int
         Updates already done, where a run continues.
     skip : Skip, optional
@@ -310,6 +268,7 @@ cdef class Threads:
     cdef Worker *workers
     cdef double[::1] x_view
     cdef list keep
+    cdef list pending
     cdef readonly object x
     cdef object histograms
     cdef readonly object log
@@ -328,10 +287,10 @@ cdef class Threads:
         free(self.workers)
 
     def __init__(
-        self, capsule, x0, *, method, M, p, key, max_delay, recording, lossy=False, clock=0,
-        Skip skip=None,
+        self, capsule, x0, *, method, M, p, key, max_delay, recording, lossy=False,
+        sync_every=0, clock=0, Skip skip=None,
     ):
-        cdef int64_t w, n, wide
+        cdef int64_t w, n, wide, segments
         self.keep = [capsule]
         self.method = METHODS[method]
         self.p = p
@@ -343,9 +302,9 @@ cdef class Threads:
         self.r.max_delay = max_delay
         self.r.recording = RECORDING[recording]
         self.r.lossy = lossy
-        self.r.alone = p == 1
-        self.share = 1.0
-        self.block = 1
+        self.r.batch = sync_every
+        self.r.alone = p == 1 and not sync_every
+        self.share, self.block = 1.0, 1
         if skip is not None:
             self.keep.append(skip)
             self.r.skip = &skip.law
@@ -353,15 +312,17 @@ cdef class Threads:
         n = self.r.f.n
         if len(x0) != n:
             raise ValueError(f"x0 must have {n} entries, got {len(x0)}.")
-        self.x = np.array(x0, dtype=np.float64)
+        self.x = self.cells((n,), np.float64)
+        self.x[:] = x0
         self.x_view = self.x
         self.r.x = &self.x_view[0]
         self.histograms = np.zeros((p, 128), dtype=np.int64)
         self.log = self.reads = None
         self.log_dtype = LOG
 
-        # Cells, then the slots.
-        cdef int64_t[:, ::1] cells = self.cells((5 + p, 16), np.int64)
+        # Cells, then the slots, then the locks of the segments.
+        segments = (n + ASYSG_SEGMENT - 1) // ASYSG_SEGMENT if sync_every else 0
+        cdef int64_t[:, ::1] cells = self.cells((5 + p + segments, 16), np.int64)
         self.r.clock.now = <asysg_cell *> &cells[0, 0]
         self.r.draws = <asysg_cell *> &cells[1, 0]
         self.r.stop = <asysg_cell *> &cells[2, 0]
@@ -369,15 +330,18 @@ cdef class Threads:
         self.r.finished = <asysg_cell *> &cells[4, 0]
         self.r.clock.slot = <asysg_cell *> &cells[5, 0]
         self.r.clock.workers = p
+        if segments:
+            self.r.segment = self.r.clock.slot + <int64_t> p
         cells[0, 0] = cells[1, 0] = clock
         for w in range(p):
             cells[5 + w, 0] = ASYSG_NONE
 
         # Private memory, each part rounded up and padded by 128 bytes.
         cdef int64_t[:, ::1] histogram = self.histograms
-        kept = M * n if self.r.recording == READS else 0
-        sizes = (n, n, self.r.f.work_size, self.r.f.support_size, kept, max(ROWS, M))
-        _, g_at, work_at, scratch_at, reads_at, rows_at, wide = np.cumsum(
+        kept = M * n if self.r.recording == READS and not sync_every else 0
+        base, rows = (n if sync_every else 0), (max(ROWS, M) if skip is not None else 0)
+        sizes = (n, n, base, self.r.f.work_size, self.r.f.support_size, kept, rows)
+        _, g_at, base_at, work_at, scratch_at, reads_at, rows_at, wide = np.cumsum(
             [0] + [16 * (size // 16 + 2) for size in sizes]
         )
         cdef double[:, ::1] memory = self.cells((p, wide), np.float64)
@@ -386,6 +350,7 @@ cdef class Threads:
             worker = &self.workers[w]
             worker.xhat = &memory[w, 0]
             worker.g = worker.xhat + <int64_t> g_at
+            worker.base = worker.xhat + <int64_t> base_at
             worker.work = worker.xhat + <int64_t> work_at
             worker.scratch = worker.xhat + <int64_t> scratch_at
             worker.reads = worker.xhat + <int64_t> reads_at
@@ -412,6 +377,9 @@ cdef class Threads:
             The steplength of each of these updates.
 
         Ends early where the objective fails or an update is not finite: see `trouble`.
+
+        In replica mode an update is made before its number is known, so that `gamma` must have
+        one entry.
         """
         cdef const double[::1] steps = gamma
         cdef Run *r = &self.r
@@ -427,11 +395,12 @@ cdef class Threads:
         r.until = until
         r.gamma = &steps[0]
         r.stride = 0 if len(gamma) == 1 else 1
-        if len(gamma) not in (1, until - r.base):
-            raise ValueError("gamma must have one entry or one an update.")
+        if len(gamma) != 1 and (r.batch or len(gamma) != until - r.base):
+            raise ValueError("gamma must have one entry, or one an update.")
         # Large enough to keep workers from each other's counter, small enough that all end
         # together. A lone worker takes the draws in their order.
         r.allotment = max(1, min(64, (until - r.base) // (16 * p)))
+        r.least = max(1, min(r.batch, (until - r.base) // p) // 8)
         asysg_poke(r.draws, r.base // self.block)
         asysg_poke(r.finished, 0)
         if r.recording >= UPDATES:
@@ -442,6 +411,8 @@ cdef class Threads:
             self.reads = np.empty((until - r.base, r.M, r.f.n))
             reads = self.reads
             r.reads = &reads[0, 0, 0]
+        if r.batch:
+            self.room()
         for w in range(p):
             workers[w].draw = workers[w].last = 0
         if p == 1:
@@ -457,6 +428,24 @@ cdef class Threads:
         self.team = team
         if r.recording == NO_CLOCK and method != CON:
             asysg_poke(r.clock.now, self.first + sum(self.updates_by_worker))
+
+    cdef void room(self):
+        """Make room for what the workers keep of a batch of this region until it has numbers."""
+        cdef Run *r = &self.r
+        cdef int64_t w, size = min(r.batch, r.until - r.base)
+        cdef int64_t[:, :, ::1] entries
+        cdef double[:, ::1] reads
+        if r.recording >= UPDATES:
+            pending = np.empty((self.p, size), dtype=LOG)
+            self.pending = [pending]
+            entries = pending.view(np.int64).reshape(self.p, size, -1)
+            for w in range(self.p):
+                self.workers[w].log = <Entry *> &entries[w, 0, 0]
+        if r.recording == READS:
+            reads = np.empty((self.p, size * r.M * r.f.n))
+            self.pending.append(reads)
+            for w in range(self.p):
+                self.workers[w].reads = &reads[w, 0]
 
     @property
     def clock(self):

@@ -1,12 +1,13 @@
 """A worker and its four steps: read, sample, compute, update.
 
-What the three kernels of ``threads.pyx`` are made of. Where the shared state may be touched, and in
-which order, is said in ``clock.h`` and ``atomic.h``; all else here is private to a worker.
+What the kernels of ``threads.pyx`` and ``replica.pxd`` are made of. Where the shared state may be
+touched, and in which order, is said in ``clock.h`` and ``atomic.h``; all else here is private to a
+worker.
 """
 
 from libc.math cimport NAN
 from libc.stdint cimport int32_t, int64_t, uint64_t
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
 from .abi cimport asysg_objective
 from .clock cimport (
@@ -84,11 +85,14 @@ cdef enum Method:
 
 # What a worker brings: private memory and private counts, apart by 128 bytes or more.
 cdef struct Worker:
-    double *xhat
+    double *xhat         # what was read; in replica mode the replica of x
+    double *base         # in replica mode: the replica when it last equalled the shared x
     double *g
     double *work
     void *scratch
-    double *reads        # what each sample of the update read: M rows of n, nan where unread
+    double *reads        # what each sample of the update (of each update of the batch, in replica
+    #                      mode) read: M rows of n, nan where unread
+    Entry *log           # in replica mode: of each update of the batch
     int64_t *histogram   # of delays, in log2 bins
     int64_t max_delay
     int64_t sum_delay
@@ -113,6 +117,9 @@ cdef struct Run:
     asysg_cell *stop        # not 0 once a worker is in trouble
     asysg_cell *finished    # workers that are done with this region
     asysg_cell *lock
+    asysg_cell *segment     # in replica mode: the lock of each segment of x
+    int64_t batch           # updates between two merges; 0 where there is no replica mode
+    int64_t least           # but near the end of a region fewer, down to these
     int64_t until           # draws and updates of this region end here
     int64_t allotment
     const double *gamma     # steplength of update k: gamma[(k - base) * stride]
@@ -283,3 +290,25 @@ cdef inline void done(
         memcpy(
             r.reads + (k - r.base) * r.M * r.f.n, me.reads, r.M * r.f.n * sizeof(double)
         )
+
+
+cdef inline void clear(const Run *r, Worker *me, uint64_t s) noexcept nogil:
+    """Forget the gradient of a sample."""
+    cdef const void *idx = NULL
+    cdef int64_t t, count = support(r, me, s, -1, &idx)
+    if count < 0:
+        memset(me.g, 0, r.f.n * sizeof(double))
+    else:
+        for t in range(count):
+            me.g[index(r, idx, t)] = 0.0
+
+
+cdef inline void wait(Run *r, int64_t p) noexcept nogil:
+    """Wait for the other workers, giving the core away.
+
+    The barrier at the end of the region would wait too, but by spinning: where the cores are
+    shared with other processes, against the very worker that is waited for.
+    """
+    asysg_take(r.finished, 1)
+    while asysg_peek(r.finished) < p:
+        asysg_yield()

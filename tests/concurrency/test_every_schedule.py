@@ -24,10 +24,16 @@ runs = st.fixed_dictionaries(
     }
 )
 
-methods = st.sampled_from(["asysg-con", "asysg-incon", "hogwild"])
+# (method, sync_every): 0 for writes to the shared x, else replica mode.
+methods = st.one_of(
+    st.tuples(st.sampled_from(["asysg-con", "asysg-incon", "hogwild"]), st.just(0)),
+    st.tuples(st.sampled_from(["asysg-incon", "hogwild"]), st.integers(1, 300)),
+)
 
 
-def advance(obj, x0, *, method, p, M, blocks, max_delay, seed, gamma=1.0, recording="full"):
+def advance(
+    obj, x0, *, method, p, M, blocks, max_delay, seed, gamma=1.0, recording="full", sync_every=0
+):
     """Run the blocks; return the engine, the joined log and the key."""
     key = _draws.key_from(seed)
     engine = Threads(
@@ -39,6 +45,7 @@ def advance(obj, x0, *, method, p, M, blocks, max_delay, seed, gamma=1.0, record
         key=key,
         max_delay=max_delay,
         recording=recording,
+        sync_every=sync_every,
     )
     logs = []
     for block in blocks:
@@ -74,7 +81,8 @@ def test_conservation_and_clock(drawn, method):
     """x is the start plus every update once, to the last unit, in every block and schedule."""
     n, K = 3, sum(drawn["blocks"])
     obj = integers(n)
-    engine, log, key = advance(obj, np.zeros(n), method=method, **drawn)
+    method, sync_every = method
+    engine, log, key = advance(obj, np.zeros(n), method=method, sync_every=sync_every, **drawn)
     assert engine.clock == K == sum(engine.updates_by_worker)
     expected = np.zeros(n)
     samples = _draws.samples(key, np.arange(K), drawn["M"], None)
@@ -97,9 +105,10 @@ def test_conservation_and_clock(drawn, method):
 @given(runs, methods)
 def test_unrecorded_run_loses_nothing(drawn, method):
     obj = integers(2)
-    drawn = {**drawn, "max_delay": -1}
-    engine, _, _ = advance(obj, np.zeros(2), method=method, recording=False, **drawn)
-    full, _, _ = advance(obj, np.zeros(2), method=method, recording="full", **drawn)
+    method, sync_every = method
+    drawn = {**drawn, "max_delay": -1, "method": method, "sync_every": sync_every}
+    engine, _, _ = advance(obj, np.zeros(2), recording=False, **drawn)
+    full, _, _ = advance(obj, np.zeros(2), recording="full", **drawn)
     np.testing.assert_array_equal(engine.x, full.x)
     assert engine.clock == full.clock
 

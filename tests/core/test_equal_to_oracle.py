@@ -42,17 +42,19 @@ problems = st.fixed_dictionaries(
         "cut": st.integers(0, 40),
         "whole": st.booleans(),
         "constant": st.booleans(),
+        "sync_every": st.integers(1, 50),
     }
 )
 
 
 class Problem:
-    def __init__(self, family, seed, n, K, M, T, cut, whole, constant):
+    def __init__(self, family, seed, n, K, M, T, cut, whole, constant, sync_every):
         rng = np.random.default_rng(seed)
         self.obj = FAMILIES[family](rng, n)
         self.x0 = rng.normal(size=n)
         self.key = _draws.key_from(rng)
         self.n, self.K, self.M, self.T, self.whole = n, K, M, T, whole
+        self.sync_every = sync_every
         self.cut = min(cut, K)
         self.gamma = np.full(K, 0.07) if constant else rng.uniform(0, 0.1, size=K)
         self.steps = self.gamma[:1] if constant else self.gamma
@@ -90,6 +92,31 @@ def test_serial_threads(drawn):
             if stop:
                 np.testing.assert_array_equal(engine.x, expected[stop - 1])
         assert engine.clock == p.K
+
+
+@given(problems)
+def test_serial_replica(drawn):
+    """A lone worker's replica is the iterate, however often it is merged, and is never stale."""
+    p = Problem(**{**drawn, "constant": True})
+    expected = p.oracle(np.zeros((p.K, p.M), dtype=np.int64))
+    for recording in (False, "sampled", "full", "full+reads"):
+        engine = Threads(
+            p.obj._capsule,
+            p.x0,
+            method="hogwild" if p.whole else "asysg-incon",
+            M=p.M,
+            p=1,
+            key=p.key,
+            max_delay=0 if recording else -1,
+            recording=recording,
+            sync_every=p.sync_every,
+        )
+        for _, stop in ((0, p.cut), (p.cut, p.K)):
+            engine.advance(stop, p.gamma[:1])
+            if stop:
+                np.testing.assert_array_equal(engine.x, expected[stop - 1])
+        assert engine.clock == p.K
+        assert engine.max_delay == engine.recomputed == 0
 
 
 @given(problems)
