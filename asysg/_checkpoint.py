@@ -170,6 +170,7 @@ def identity(plan: Plan) -> dict[str, Any]:
         "x0": hashlib.sha256(plan.x0.tobytes()).hexdigest(),
         "record": plan.record,
         "update": plan.update,
+        "skip_ahead": plan.skip_ahead,
         "max_delay": plan.max_delay,
         "scheduler": plan.scheduler,
     }

@@ -15,10 +15,12 @@ from numpy.typing import ArrayLike
 from ._check import choice, integer
 from ._checkpoint import Checkpoint, resumed
 from ._core.openmp import openmp_version, thread_limit
+from ._core.skip import Skip
 from ._core.threads import RECORDING, Threads
 from ._draws import RNG
 from ._plan import Intermediate, Plan, State, make_plan, prescribe
 from ._run import next_block, run
+from ._skip import skip_law
 from ._update import with_update
 from .errors import InvalidArgument
 from .objectives import Objective
@@ -29,7 +31,8 @@ from .theory import Hypothesis, ProblemConstants
 METHODS = ("sgd", "asysg-con", "asysg-incon", "hogwild")
 #: More workers than this are a mistake, or work for the simulator.
 MOST_THREADS = 1024
-#: Updates of the pilot that measures the delay before a steplength is prescribed.
+#: Updates of the pilot that measures the delay before a steplength is prescribed, without those
+#: passed over.
 PILOT = 20_000
 
 
@@ -46,6 +49,7 @@ def minimize(
     update: str | None = None,
     sync_every: int | None = None,
     record: str | bool = "sampled",
+    skip_ahead: bool | None = None,
     n_records: int = 200,
     form: str = "plus",
     constants: ProblemConstants | None = None,
@@ -106,6 +110,10 @@ def minimize(
         file (beside the checkpoint, if there is one). "full+reads": also all that was read, for
         small n. False: no clock, hence no measured T
         and no certificate of one, at the highest speed.
+    skip_ahead : bool, optional
+        "asysg-incon" on sparse samples: pass over the updates that are zero by structure, which
+        gives the same process in law (other draws, though), much faster. None: where it is exact
+        and pays. Not where every update is logged, nor with ``update="replica"``.
     n_records : int
         Iterates recorded in the trace, at least 1; each costs a full gradient, which is not
         counted in the times.
@@ -197,14 +205,18 @@ def minimize(
     stored = plan.checkpoint.read() if plan.checkpoint is not None else None
     # What was chosen for other threads is gone on with.
     chosen = None if stored is None else stored[0]["identity"]["update"]
+    law = skip_law(plan, skip_ahead, replicas=update == "replica" or sync_every is not None)
+    if law is not None:
+        update = update or "atomic"  # hits are too rare to disturb one another
     plan = with_update(plan, update, sync_every, p, chosen)
+    plan = replace(plan, skip_ahead=law is not None)
     if stored is not None:
         plan, state, x = resumed(plan, *stored, repeats=isinstance(rng, int | np.integer))
         # What one thread guarantees does not hold where more took part before.
         plan = replace(plan, evidence=evidence(method, max(p, state.workers)))
     elif plan.wanted is not None:
-        plan = prescribe(plan, expected_delay(plan, p))
-    engine = threads_engine(plan, p, x, state.clock)
+        plan = prescribe(plan, expected_delay(plan, p, law))
+    engine = threads_engine(plan, p, x, state.clock, law)
     result = run(plan, engine, state, lambda: max(1, engine.team))
     if 0 < engine.team < p:
         warnings.warn(
@@ -216,7 +228,7 @@ def minimize(
     return result
 
 
-def threads_engine(plan: Plan, p: int, x: Any, clock: int = 0) -> Threads:
+def threads_engine(plan: Plan, p: int, x: Any, clock: int = 0, law: Skip | None = None) -> Threads:
     """Make the scheduler of real threads."""
     return Threads(
         plan.objective._capsule,
@@ -230,10 +242,11 @@ def threads_engine(plan: Plan, p: int, x: Any, clock: int = 0) -> Threads:
         lossy=plan.update == "lossy",
         sync_every=plan.sync_every or 0,
         clock=clock,
+        skip=law,
     )
 
 
-def expected_delay(plan: Plan, p: int) -> int:
+def expected_delay(plan: Plan, p: int, law: Skip | None) -> int:
     """Return the T to prescribe for: what is enforced, or what a pilot measures."""
     if plan.max_delay is not None:
         return plan.max_delay
@@ -244,8 +257,8 @@ def expected_delay(plan: Plan, p: int) -> int:
     B = plan.sync_every or 0
     in_step = min(plan.K - 1, (2 * p - 1) * B - 1) if B else 0
     # At steplength 0 the pilot reads, computes and writes as the run will, and x stays.
-    pilot = threads_engine(replace(plan, record="sampled"), p, plan.x0)
-    block, until = 256, min(plan.K, PILOT)
+    pilot = threads_engine(replace(plan, record="sampled"), p, plan.x0, law=law)
+    block, until = 256, min(plan.K, int(PILOT / pilot.share))
     while pilot.clock < until and pilot.trouble is None:  # in blocks, for the sake of Ctrl-C
         begin = pilot.clock
         seconds = time.perf_counter()

@@ -61,6 +61,7 @@ class Plan:
     update: str = "atomic"
     sync_every: int | None = None
     record: str | bool = "sampled"
+    skip_ahead: bool = False
     simulated: bool = False
     scheduler: str | None = None  # of a simulated run: its delays or speeds, in words
     virtual_workers: int = 0  # and how many workers have a virtual clock

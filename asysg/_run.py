@@ -31,6 +31,8 @@ from .result import STATUS, Result, Staleness, Trace
 #: A block of updates should take about this long: the longest wait for Ctrl-C, and the check
 #: interval for divergence.
 BLOCK_SECONDS = 0.02
+#: Steplengths of a schedule that one block may take.
+STEPS_IN_BLOCK = 2**20
 #: Doubles of recorded reads that one block may make.
 READS_IN_BLOCK = 2**22
 #: The words that choose the recorded iterates lie beyond every minibatch.
@@ -201,6 +203,8 @@ def next_block(plan: Plan, block: int, done: int, elapsed: float) -> int:
         block *= 2
     elif elapsed > 2 * BLOCK_SECONDS:
         block //= 2
+    if plan.steps.gamma is None:
+        block = min(block, STEPS_IN_BLOCK)
     if plan.record == "full+reads":
         block = min(block, READS_IN_BLOCK // (plan.M * plan.objective.n))
     return max(1, block)
@@ -348,6 +352,7 @@ def finish(
         max_delay=plan.max_delay,
         update=plan.update,
         record=plan.record,
+        skip_ahead=plan.skip_ahead,
         n_threads_used=state.workers,
         n_lost=state.overwrites,
         n_recomputed=state.recomputed,

@@ -155,6 +155,8 @@ class Result:
         What was run; `steplength` is None for a schedule, `update` is never None.
     sync_every : int or None
         With ``update="replica"``, a worker's updates between two merges of its copy of x.
+    skip_ahead : bool
+        Whether updates that are zero by structure were passed over.
     n_threads_used : int
         Workers that really ran in parallel; 1 for a simulated run.
     n_lost : int
@@ -163,7 +165,7 @@ class Result:
     n_recomputed : int
         Gradients that came too late for `max_delay` and were computed again.
     n_gradients : int
-        Samples whose gradient (or partial derivative) was computed.
+        Samples whose gradient (or partial derivative) was computed, or passed over as zero.
     time : float
         Seconds of computing, evaluation of the trace not counted; virtual seconds where the run
         is simulated and timed.
@@ -209,6 +211,7 @@ class Result:
     simulated: bool = False
     scheduler: str | None = None
     sync_every: int | None = None
+    skip_ahead: bool = False
     log: NDArray[Any] | None = field(default=None, repr=False)
     reads: NDArray[np.float64] | None = field(default=None, repr=False)
     _plan: Plan | None = field(default=None, repr=False, compare=False)

@@ -28,11 +28,11 @@ cdef extern from "clock.h" nogil:
 
     int64_t asysg_clock_start(const asysg_clock *c) noexcept
     int64_t asysg_clock_delay(int64_t k, int64_t start, int64_t count) noexcept
-    int64_t asysg_clock_tickets(
-        const asysg_clock *c, int64_t w, int64_t start, int64_t count, int64_t max_delay
-    ) noexcept
     int64_t asysg_clock_ticket(
         const asysg_clock *c, int64_t w, int64_t start, int64_t max_delay
+    ) noexcept
+    int64_t asysg_clock_tickets(
+        const asysg_clock *c, int64_t w, int64_t start, int64_t count, int64_t max_delay
     ) noexcept
     void asysg_clock_done(const asysg_clock *c, int64_t w) noexcept
 

@@ -1,8 +1,9 @@
 """Replica mode: a worker updates a private copy of x and merges it now and then.
 
-A turn is a batch of updates: computed on the replica, numbered together, merged into the shared x
-one segment at a time under that segment's lock. ``clock.h`` says in which order and why the recorded
-delays are then true, ``merge.h`` what a merge does. Steps that all modes share are in ``worker.pxd``.
+A turn is a batch of updates: computed on the replica, numbered together, merged into the shared
+x one segment at a time under that segment's lock. ``clock.h`` says in which order, and why the
+recorded delays are then true; ``merge.h`` what a merge does. Steps that all modes share are in
+``worker.pxd``.
 """
 
 from libc.math cimport NAN, isfinite
@@ -37,17 +38,14 @@ from .worker cimport (
     Method,
     Run,
     Worker,
-    asysg_bin,
     diverged,
     failed,
     index,
     sample,
     support,
+    tally_piece,
+    touch_ahead,
 )
-
-# So many updates ahead an objective may fetch its data.
-cdef enum:
-    AHEAD = 12
 
 
 # What became of a batch.
@@ -68,12 +66,10 @@ cdef inline bint next_batch(Run *r, Worker *me) noexcept nogil:
     return me.draw < me.last
 
 
-cdef inline void touch(const Run *r, const Worker *me, int64_t draw) noexcept nogil:
-    """Let the objective fetch what a draw of this batch will need."""
-    cdef int64_t m
-    if draw < me.last:
-        for m in range(r.M):
-            r.f.touch(r.f.self, sample(r, draw, m))
+cdef inline void touch(const Run *r, Worker *me, int64_t draw) noexcept nogil:
+    """Ask for the data of this draw and the next ones, unless that was done."""
+    if draw == me.touched and r.f.touch is not NULL:
+        touch_ahead(r, me, draw)
 
 
 cdef inline void keep_read(
@@ -160,8 +156,7 @@ cdef inline Batch one_by_one(Run *r, int64_t w, Worker *me, Method method) noexc
     cdef int64_t t
     batch.count, batch.trouble = 0, 0
     for t in range(me.last - me.draw):
-        if r.f.touch is not NULL:
-            touch(r, me, me.draw + t + AHEAD)
+        touch(r, me, me.draw + t)
         if method == HOGWILD:
             batch.trouble = hogwild_update(r, me, w, me.draw + t, t)
         else:
@@ -181,8 +176,7 @@ cdef inline Batch descend(Run *r, int64_t w, Worker *me) noexcept nogil:
     cdef int64_t t
     batch.count, batch.trouble = 0, 0
     for t in range(me.last - me.draw):
-        if r.f.touch is not NULL:
-            touch(r, me, me.draw + t + AHEAD)
+        touch(r, me, me.draw + t)
         if r.f.descend(
             r.f.self, me.xhat, sample(r, me.draw + t, 0), r.gamma[0], me.work
         ) != ASYSG_OK:
@@ -194,14 +188,13 @@ cdef inline Batch descend(Run *r, int64_t w, Worker *me) noexcept nogil:
     if asysg_finite(me.xhat, r.f.n):
         return batch
     memcpy(me.xhat, me.base, r.f.n * sizeof(double))
+    me.touched = me.draw
     return one_by_one(r, w, me, HOGWILD)
 
 
 cdef inline Batch compute(Run *r, int64_t w, Worker *me, Method method) noexcept nogil:
     cdef int64_t t
-    if r.f.touch is not NULL:
-        for t in range(AHEAD):
-            touch(r, me, me.draw + t)
+    me.touched = me.draw
     if method == HOGWILD and r.M == 1 and r.f.descend is not NULL and r.recording != READS:
         return descend(r, w, me)
     return one_by_one(r, w, me, method)
@@ -234,29 +227,13 @@ cdef inline int64_t refresh(Run *r, int64_t w, Worker *me) noexcept nogil:
     return start
 
 
-cdef inline void tally_range(Worker *me, int64_t low, int64_t count) noexcept nogil:
-    """Count delays low, low + 1, ..., low + count - 1, a bin of the histogram at a time."""
-    cdef int64_t high = low + count, end
-    cdef int bin
-    me.sum_delay += count * low + count * (count - 1) // 2
-    me.max_delay = max(me.max_delay, high - 1)
-    while low < high:
-        bin = asysg_bin(low)
-        end = min(high, (<int64_t> 1) << bin)
-        me.histogram[bin] += end - low
-        low = end
-
-
 cdef inline void keep(
     Run *r, Worker *me, int64_t k, int64_t start, int64_t count, int64_t numbered
 ) noexcept nogil:
     """Keep what is to be kept of updates k, ..., of which `count` were done."""
     cdef int64_t t
     cdef size_t row = r.M * r.f.n
-    if k == start:
-        me.histogram[0] += count
-    else:
-        tally_range(me, k - start, count)
+    tally_piece(me, k - start, count)
     if r.recording >= UPDATES:
         for t in range(numbered):
             me.log[t].start = k + t - asysg_clock_delay(k, start, t + 1)

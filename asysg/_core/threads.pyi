@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .skip import Skip
+
 LOG: np.dtype[np.void]
 METHODS: dict[str, int]
 SEGMENT: int
@@ -26,6 +28,7 @@ class Threads:
         sync_every: int = 0,
         clock: int = 0,
         segment: int = ...,
+        skip: Skip | None = None,
     ) -> None: ...
     def advance(self, until: int, gamma: NDArray[np.float64]) -> None: ...
     @property
@@ -36,6 +39,8 @@ class Threads:
     def log_dtype(self) -> np.dtype[np.void]: ...
     @property
     def reads(self) -> NDArray[np.float64] | None: ...
+    @property
+    def share(self) -> float: ...
     @property
     def team(self) -> int: ...
     @property

@@ -5,8 +5,8 @@
 ends with x exactly at that iterate. Between regions Python records, listens and stores.
 
 Where the shared state may be touched, and in which order, is said in ``clock.h`` and
-``atomic.h``; all else here is private to a worker. Replica mode has a file of its own,
-``replica.pxd``.
+``atomic.h``; all else here is private to a worker. Replica mode, skip-ahead and the lone worker
+have files of their own: ``replica.pxd``, ``skip.pyx``, ``alone.pxd``.
 """
 
 from cython.parallel cimport prange
@@ -17,6 +17,7 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 from .abi cimport ASYSG_OBJECTIVE, ASYSG_OK, asysg_objective, gradients
+from .alone cimport alone
 from .clock cimport (
     ASYSG_LATE,
     ASYSG_NONE,
@@ -27,12 +28,11 @@ from .clock cimport (
     asysg_peek,
     asysg_poke,
     asysg_stress,
-    asysg_take,
     asysg_unlock,
-    asysg_yield,
 )
 from .replica cimport replica
 from .rng cimport asysg_below, asysg_word
+from .skip cimport Skip, skip_ahead
 from .vector cimport asysg_step
 from .worker cimport (
     CHECK_EVERY,
@@ -43,12 +43,14 @@ from .worker cimport (
     INCON,
     NO_CLOCK,
     READS,
+    ROWS,
     UPDATES,
     Entry,
     Method,
     Run,
     Worker,
     asysg_team,
+    clear,
     diverged,
     done,
     draw_samples,
@@ -61,6 +63,7 @@ from .worker cimport (
     support,
     tally,
     ticket,
+    wait,
     write,
 )
 
@@ -163,17 +166,6 @@ cdef void hogwild(Run *r, int64_t w, Worker *me) noexcept nogil:
         done(r, w, me, k, start, -1, NAN, NAN, NAN)
 
 
-cdef inline void clear(const Run *r, Worker *me, uint64_t s) noexcept nogil:
-    """Forget the gradient of a sample."""
-    cdef const void *idx = NULL
-    cdef int64_t t, count = support(r, me, s, -1, &idx)
-    if count < 0:
-        memset(me.g, 0, r.f.n * sizeof(double))
-    else:
-        for t in range(count):
-            me.g[index(r, idx, t)] = 0.0
-
-
 cdef int64_t serve(
     Run *r, int64_t w, Worker *me, int64_t start, bint only_read, int64_t *now
 ) noexcept nogil:
@@ -250,23 +242,16 @@ cdef void con(Run *r, int64_t w, Worker *me) noexcept nogil:
 cdef inline void work(Run *r, int64_t w, Worker *me, Method method) noexcept nogil:
     if r.batch:
         replica(r, w, me, method)
+    elif r.skip != NULL:
+        skip_ahead(r, w, me)
+    elif method != INCON and r.alone and r.M == 1 and r.f.descend != NULL and r.recording < UPDATES:
+        alone(r, me)
     elif method == CON:
         con(r, w, me)
     elif method == INCON:
         incon(r, w, me)
     else:
         hogwild(r, w, me)
-
-
-cdef inline void wait(Run *r, int64_t p) noexcept nogil:
-    """Wait for the other workers, giving the core away.
-
-    The barrier at the end of the region would wait too, but by spinning: where the cores are
-    shared with other processes, against the very worker that is waited for.
-    """
-    asysg_take(r.finished, 1)
-    while asysg_peek(r.finished) < p:
-        asysg_yield()
 
 
 cdef class Threads:
@@ -297,6 +282,9 @@ cdef class Threads:
         Updates already done, where a run continues.
     segment : int
         Entries of x under one lock, of AsySG-con's server or of replica mode, >= 1.
+    skip : Skip, optional
+        Pass over the updates of "asysg-incon" that are zero by structure; not where every update
+        is logged.
     """
 
     cdef Run r
@@ -313,6 +301,8 @@ cdef class Threads:
     cdef readonly object log_dtype
     cdef readonly object reads
     cdef readonly int team
+    cdef readonly double share  # of the updates that are done one by one
+    cdef int64_t block
 
     def __cinit__(self, capsule, x0, *, p, **_):
         self.workers = <Worker *> calloc(p, sizeof(Worker))
@@ -324,7 +314,7 @@ cdef class Threads:
 
     def __init__(
         self, capsule, x0, *, method, M, p, key, max_delay, recording, lossy=False,
-        sync_every=0, clock=0, segment=SEGMENT,
+        sync_every=0, clock=0, segment=SEGMENT, Skip skip=None,
     ):
         cdef int64_t w, n, wide
         self.keep = [capsule]
@@ -339,6 +329,12 @@ cdef class Threads:
         self.r.recording = RECORDING[recording]
         self.r.lossy = lossy
         self.r.batch = sync_every
+        self.r.alone = p == 1 and not sync_every
+        self.share, self.block = 1.0, 1
+        if skip is not None:
+            self.keep.append(skip)
+            self.r.skip = &skip.law
+            self.share, self.block = skip.share, skip.block
         n = self.r.f.n
         if len(x0) != n:
             raise ValueError(f"x0 must have {n} entries, got {len(x0)}.")
@@ -371,9 +367,11 @@ cdef class Threads:
         # Private memory, each part rounded up and padded by 128 bytes.
         cdef int64_t[:, ::1] histogram = self.histograms
         kept = M * n if self.r.recording == READS and not sync_every else 0
-        base = n if sync_every else 0
-        sizes = (n, n, base, self.r.f.work_size, self.r.f.support_size, M, kept)
-        _, g_at, base_at, work_at, scratch_at, samples_at, reads_at, wide = np.cumsum(
+        base, rows = (n if sync_every else 0), (max(ROWS, M) if skip is not None else 0)
+        sizes = (n, n, base, self.r.f.work_size, self.r.f.support_size, M, kept, rows)
+        (
+            _, g_at, base_at, work_at, scratch_at, samples_at, reads_at, rows_at, wide,
+        ) = np.cumsum(
             [0] + [16 * (size // 16 + 2) for size in sizes]
         )
         cdef double[:, ::1] memory = self.cells((p, wide), np.float64)
@@ -387,7 +385,10 @@ cdef class Threads:
             worker.scratch = worker.xhat + <int64_t> scratch_at
             worker.samples = <uint64_t *> (worker.xhat + <int64_t> samples_at)
             worker.reads = worker.xhat + <int64_t> reads_at
+            worker.rows = <int64_t *> worker.xhat + <int64_t> rows_at
             worker.histogram = &histogram[w, 0]
+        if self.r.alone and self.method != CON and self.r.recording != READS:
+            self.workers[0].xhat = self.r.x
 
     def cells(self, shape, dtype):
         """Return a zeroed array that starts on a 128-byte boundary."""
@@ -431,7 +432,7 @@ cdef class Threads:
         # together. A lone worker takes the draws in their order.
         r.allotment = max(1, min(64, (until - r.base) // (16 * p)))
         r.least = max(1, min(r.batch, (until - r.base) // p) // 8)
-        asysg_poke(r.draws, r.base)
+        asysg_poke(r.draws, r.base // self.block)
         asysg_poke(r.finished, 0)
         if r.recording >= UPDATES:
             self.log = np.empty(until - r.base, dtype=LOG)
