@@ -45,12 +45,8 @@ from .worker cimport (
     sample,
     support,
     tally_piece,
+    touch_ahead,
 )
-
-# So many updates ahead an objective may fetch its data.
-cdef enum:
-    AHEAD = 12
-
 
 # What became of a batch.
 cdef struct Batch:
@@ -68,14 +64,6 @@ cdef inline bint next_batch(Run *r, Worker *me) noexcept nogil:
     me.draw = asysg_take(r.draws, size)
     me.last = min(me.draw + size, r.until)
     return me.draw < me.last
-
-
-cdef inline void touch(const Run *r, const Worker *me, int64_t draw) noexcept nogil:
-    """Let the objective fetch what a draw of this batch will need."""
-    cdef int64_t m
-    if draw < me.last:
-        for m in range(r.M):
-            r.f.touch(r.f.self, sample(r, draw, m))
 
 
 cdef inline void keep_read(
@@ -160,8 +148,8 @@ cdef inline Batch one_by_one(Run *r, int64_t w, Worker *me, Method method) noexc
     cdef int64_t t
     batch.count, batch.trouble = 0, 0
     for t in range(me.last - me.draw):
-        if r.f.touch is not NULL:
-            touch(r, me, me.draw + t + AHEAD)
+        if r.f.touch is not NULL and me.draw + t == me.touched:
+            touch_ahead(r, me, me.touched)
         if method == HOGWILD:
             batch.trouble = hogwild_update(r, me, w, me.draw + t, t)
         else:
@@ -181,8 +169,8 @@ cdef inline Batch descend(Run *r, int64_t w, Worker *me) noexcept nogil:
     cdef int64_t t
     batch.count, batch.trouble = 0, 0
     for t in range(me.last - me.draw):
-        if r.f.touch is not NULL:
-            touch(r, me, me.draw + t + AHEAD)
+        if r.f.touch is not NULL and me.draw + t == me.touched:
+            touch_ahead(r, me, me.touched)
         if r.f.descend(
             r.f.self, me.xhat, sample(r, me.draw + t, 0), r.gamma[0], me.work
         ) != ASYSG_OK:
@@ -198,10 +186,7 @@ cdef inline Batch descend(Run *r, int64_t w, Worker *me) noexcept nogil:
 
 
 cdef inline Batch compute(Run *r, int64_t w, Worker *me, Method method) noexcept nogil:
-    cdef int64_t t
-    if r.f.touch is not NULL:
-        for t in range(AHEAD):
-            touch(r, me, me.draw + t)
+    me.touched = me.draw
     if method == HOGWILD and r.M == 1 and r.f.descend is not NULL and r.recording != READS:
         return descend(r, w, me)
     return one_by_one(r, w, me, method)

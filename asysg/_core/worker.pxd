@@ -147,11 +147,14 @@ cdef inline uint64_t sample(const Run *r, int64_t draw, int64_t m) noexcept nogi
     return asysg_below(word, r.f.n_samples) if r.f.n_samples else word
 
 
-cdef inline void touch_ahead(const Run *r, Worker *me) noexcept nogil:
-    """Ask for the data of the next draws all at once, so that their ways from memory overlap."""
+cdef inline void touch_ahead(const Run *r, Worker *me, int64_t first) noexcept nogil:
+    """Ask for the data of the draws from `first` on all at once, so that their ways overlap.
+
+    One at a time, a little ahead, would not do: each would be waited for before the next.
+    """
     cdef int64_t draw, m
-    me.touched = min(me.draw + max(1, AHEAD // r.M), me.last)
-    for draw in range(me.draw, me.touched):
+    me.touched = min(first + max(1, AHEAD // r.M), me.last)
+    for draw in range(first, me.touched):
         for m in range(r.M):
             r.f.touch(r.f.self, sample(r, draw, m))
 
@@ -166,7 +169,7 @@ cdef inline bint next_draw(Run *r, Worker *me) noexcept nogil:
         me.last = min(me.draw + r.allotment, r.until)
         me.touched = me.draw
     if me.draw == me.touched and r.f.touch != NULL:
-        touch_ahead(r, me)
+        touch_ahead(r, me, me.draw)
     return me.draw < r.until
 
 
