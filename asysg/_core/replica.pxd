@@ -47,7 +47,6 @@ from .worker cimport (
     touch_ahead,
 )
 
-
 # What became of a batch.
 cdef struct Batch:
     int64_t count   # updates in the replica
@@ -64,12 +63,6 @@ cdef inline bint next_batch(Run *r, Worker *me) noexcept nogil:
     me.draw = asysg_take(r.draws, size)
     me.last = min(me.draw + size, r.until)
     return me.draw < me.last
-
-
-cdef inline void touch(const Run *r, Worker *me, int64_t draw) noexcept nogil:
-    """Ask for the data of this draw and the next ones, unless that was done."""
-    if draw == me.touched and r.f.touch is not NULL:
-        touch_ahead(r, me, draw)
 
 
 cdef inline void keep_read(
@@ -156,7 +149,8 @@ cdef inline Batch one_by_one(Run *r, int64_t w, Worker *me, Method method) noexc
     cdef int64_t t
     batch.count, batch.trouble = 0, 0
     for t in range(me.last - me.draw):
-        touch(r, me, me.draw + t)
+        if r.f.touch is not NULL and me.draw + t == me.touched:
+            touch_ahead(r, me, me.touched)
         if method == HOGWILD:
             batch.trouble = hogwild_update(r, me, w, me.draw + t, t)
         else:
@@ -176,7 +170,8 @@ cdef inline Batch descend(Run *r, int64_t w, Worker *me) noexcept nogil:
     cdef int64_t t
     batch.count, batch.trouble = 0, 0
     for t in range(me.last - me.draw):
-        touch(r, me, me.draw + t)
+        if r.f.touch is not NULL and me.draw + t == me.touched:
+            touch_ahead(r, me, me.touched)
         if r.f.descend(
             r.f.self, me.xhat, sample(r, me.draw + t, 0), r.gamma[0], me.work
         ) != ASYSG_OK:
@@ -193,7 +188,6 @@ cdef inline Batch descend(Run *r, int64_t w, Worker *me) noexcept nogil:
 
 
 cdef inline Batch compute(Run *r, int64_t w, Worker *me, Method method) noexcept nogil:
-    cdef int64_t t
     me.touched = me.draw
     if method == HOGWILD and r.M == 1 and r.f.descend is not NULL and r.recording != READS:
         return descend(r, w, me)

@@ -150,7 +150,10 @@ cdef inline uint64_t sample(const Run *r, int64_t draw, int64_t m) noexcept nogi
 
 
 cdef inline void touch_ahead(const Run *r, Worker *me, int64_t first) noexcept nogil:
-    """Ask for the data of the next draws all at once, so that their ways from memory overlap."""
+    """Ask for the data of the draws from `first` on all at once, so that their ways overlap.
+
+    One at a time, a little ahead, would not do: each would be waited for before the next.
+    """
     cdef int64_t draw, m
     me.touched = min(first + max(1, AHEAD // r.M), me.last)
     for draw in range(first, me.touched):

@@ -91,7 +91,9 @@ class LinearModel(Objective):
         if self._matrix is not None:
             return self._matrix
         data, start, indices = self._kernel.unpacked()
-        return scipy.sparse.csr_array((data, indices, start), shape=(self.n_samples, self.n))
+        return scipy.sparse.csr_array(
+            (data, indices, start), shape=(self._kernel.n_samples, self.n)
+        )
 
     @classmethod
     def planted(
