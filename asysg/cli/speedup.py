@@ -212,7 +212,9 @@ def show(args: argparse.Namespace) -> int:
 
 
 def _rows(found: Study, table: Table) -> list[tuple[str, ...]]:
-    rows = [("workers", "iteration speedup", "poster", "time speedup", "poster", "delay")]
+    rows: list[tuple[str, ...]] = [
+        ("workers", "iteration speedup", "poster", "time speedup", "poster", "delay")
+    ]
     for p in found.workers:
         cells = []
         for what, known in zip(

@@ -137,7 +137,7 @@ def calibrate(
     if transport == "messages":
         left, right = socket.socketpair()
         with left, right:
-            data = memoryview(start).cast("B")
+            data = memoryview(start.tobytes())
             room = memoryview(bytearray(min(PACKET, len(data))))
 
             def send(K: int) -> None:
