@@ -5,8 +5,22 @@
 
 from __future__ import annotations
 
-from . import adversary, delays, recursion, speeds
+from . import adversary, calibration, delays, phases, recursion, speeds, speedups
 from ._front import minimize
 from ._replay import Replay, replay
+from ._timed import Forecast, forecast
 
-__all__ = ["Replay", "adversary", "delays", "minimize", "recursion", "replay", "speeds"]
+__all__ = [
+    "Forecast",
+    "Replay",
+    "adversary",
+    "calibration",
+    "delays",
+    "forecast",
+    "minimize",
+    "phases",
+    "recursion",
+    "replay",
+    "speeds",
+    "speedups",
+]

@@ -256,14 +256,12 @@ def _evidence(plan: Plan, note: str) -> tuple[Hypothesis, ...]:
 def _watched(plan: Plan, schedule: Delays) -> tuple[Hypothesis, ...]:
     """Say what delays that depend on the run leave: Theorem R, of a constant steplength."""
     note = f"delays {schedule.name} are chosen from the iterates"
-    found = (
-        UNBIASED,
-        Hypothesis("reads of the past alone", True, None, {}, "by construction", note),
-    )
-    if plan.form != "robust" or plan.steps.gamma is None:
-        note += ", hence from the noise so far; form 'robust' does not need this"
-        found += (Hypothesis("reads oblivious", False, None, {}, "by construction", note),)
-    return (*found, *_coordinates(plan))
+    past = Hypothesis("reads of the past alone", True, None, {}, "by construction", note)
+    if plan.form == "robust" and plan.steps.gamma is not None:
+        return (UNBIASED, past, *_coordinates(plan))
+    note += ", hence from the noise so far; form 'robust' does not need this"
+    oblivious = Hypothesis("reads oblivious", False, None, {}, "by construction", note)
+    return (UNBIASED, past, oblivious, *_coordinates(plan))
 
 
 def _coordinates(plan: Plan) -> tuple[Hypothesis, ...]:

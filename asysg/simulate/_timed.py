@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .._check import integer
 from .._core.timed import Timed
-from .._plan import Plan, State
+from .._draws import RNG
+from .._plan import Plan, State, make_plan
+from ..errors import InvalidArgument
+from ..objectives import CosineQuadratic
+from ..result import Staleness
 from ._given import schedule_key
 from .speeds import Speeds
 
+#: Updates after which a forecast goes on in proportion.
+FORECAST = 1_000_000
 #: Cycles whose times are drawn at once.
 BLOCK = 4096
 
@@ -120,3 +128,97 @@ def expected_delay(plan: Plan, p: int, speeds: Speeds) -> int:
     dry = TimedWorkers(plan, p, speeds, State(), plan.x0, dry=True)
     dry.advance(plan.K, np.zeros(1))
     return dry.max_delay
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What the virtual clock says of workers, whatever they compute.
+
+    Attributes
+    ----------
+    seconds : float
+        Virtual seconds until all updates are done.
+    updates_per_second : float
+    staleness : Staleness
+    n_recomputed : int
+    simulated : int
+        Updates that were simulated; beyond them seconds go on in proportion.
+    """
+
+    seconds: float
+    updates_per_second: float
+    staleness: Staleness
+    n_recomputed: int
+    simulated: int
+
+
+def forecast(
+    n_workers: int,
+    n_updates: int,
+    speeds: Speeds,
+    *,
+    max_delay: int | None = None,
+    rng: RNG = 0,
+) -> Forecast:
+    """Say how long so many updates take these workers, and how stale their reads are.
+
+    Parameters
+    ----------
+    n_workers, n_updates : int
+        At least 1. At most a million updates are simulated.
+    speeds : Speeds
+        See `asysg.simulate.speeds`.
+    max_delay : int, optional
+        Enforced bound of the delay.
+    rng : int, Generator, SeedSequence or None
+
+    Returns
+    -------
+    Forecast
+
+    Raises
+    ------
+    InvalidArgument
+        For arguments that cannot be.
+
+    Examples
+    --------
+    >>> from asysg.simulate import forecast, speeds
+    >>> found = forecast(10, 1000, speeds.deterministic(0.5))
+    >>> found.seconds, found.staleness.max
+    (50.0, 9)
+    """
+    p, K = integer("n_workers", n_workers, least=1), integer("n_updates", n_updates, least=1)
+    if max_delay is not None:
+        integer("max_delay", max_delay, least=0)
+    if not isinstance(speeds, Speeds):
+        raise InvalidArgument(
+            f"speeds must be made by asysg.simulate.speeds, got {type(speeds).__name__}."
+        )
+    simulated = min(K, FORECAST)
+    plan = make_plan(
+        CosineQuadratic(1),
+        np.zeros(1),
+        methods=("asysg-incon",),
+        method="asysg-incon",
+        steplength=0.0,
+        batch_size=1,
+        n_updates=simulated,
+        n_records=1,
+        form="plus",
+        constants=None,
+        callback=None,
+        progress=False,
+        rng=rng,
+    )
+    workers = TimedWorkers(
+        replace(plan, max_delay=max_delay), p, speeds, State(), plan.x0, dry=True
+    )
+    workers.advance(simulated, np.zeros(1))
+    staleness = Staleness(
+        workers.max_delay, workers.sum_delay / simulated, workers.histogram, max_delay
+    )
+    seconds = workers.now() * (K / simulated)
+    if not seconds > 0:
+        raise InvalidArgument(f"speeds must take some time, got {speeds}.")
+    return Forecast(seconds, K / seconds, staleness, workers.recomputed, simulated)

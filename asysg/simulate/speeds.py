@@ -37,6 +37,10 @@ Vector = NDArray[np.float64]
 PHASES = {"compute": 1, "read": 2, "send": 3, "server": 4}
 
 
+def _alike(p: int) -> Vector:
+    return np.ones(p)
+
+
 def _never(p: int) -> NDArray[Any]:
     return np.array([(np.inf, np.inf, np.inf)] * p, dtype=PAUSE)
 
@@ -112,7 +116,7 @@ class Speeds:
     read: Law
     send: Law
     server: Law
-    factor: Callable[[int], Vector] = np.ones
+    factor: Callable[[int], Vector] = _alike
     pauses: Callable[[int], NDArray[Any]] = _never
     name: str = ""
 

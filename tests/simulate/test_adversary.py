@@ -20,7 +20,7 @@ def run(schedule, seed, **options):
     )
 
 
-def ergodic(schedule, runs=40):
+def ergodic(schedule, runs=20):
     return np.mean([run(schedule, 1000 + seed).trace.ergodic for seed in range(runs)])
 
 
