@@ -26,6 +26,7 @@ SHARES = {
     "verify: suite": 2e-7,
     "verify: rows": 1e-7,
     "verify: examine": 1e-7,
+    "verify: lemmas": 1e-7,
     "draws": 1e-8,
     "given delays": 1e-8,
     "laws of the noise": 5e-8,

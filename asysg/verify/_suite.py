@@ -16,7 +16,7 @@ from .. import _minimize
 from .._check import integer, number
 from .._core.openmp import openmp_version
 from ..theory.testing import TOTAL_FALSE_ALARM, ErrorBudget
-from . import _exact, _flights, _ordinary, _tight
+from . import _exact, _flights, _lemma, _ordinary, _tight
 from ._instances import chosen
 from ._report import Report, Row
 from ._settings import Settings
@@ -122,13 +122,17 @@ def suite(
     settings = Settings(quick, p, seed, factor, 0.0)
     exact = _exact.cases(settings)
     flights = [flight for flight in _flights.FLIGHTS if flight.quick or not quick]
-    count = len(ordinary) + len(tight) + len(exact) + len(flights)
+    proofs = [proof for proof in _lemma.PROOFS if proof.quick or not quick]
+    lemmas = sum(len(proof.lemmas(p)) for proof in proofs) + len(_lemma.LIMITS)
+    count = len(ordinary) + len(tight) + len(exact) + len(flights) + lemmas
     settings = replace(settings, alpha=budget.share("rows", tests=count, of=budget.total))
     total = (
         len(ordinary) * _ordinary.replicates(settings)
         + len(tight) * _tight.replicates(settings)
         + sum(case.replicates(settings) for case in exact)
         + len(flights)
+        + sum(proof.replicates(settings) for proof in proofs)
+        + len(_lemma.LIMITS)
     )
     began = time.perf_counter()
     rows: list[Row] = []
@@ -139,6 +143,9 @@ def suite(
             rows.append(_tight.tight_row(case, settings, stream, bar.update))
         for given, stream in zip(exact, kinds[1].spawn(len(exact)), strict=True):
             rows.append(_exact.exact_row(given, settings, stream, bar.update))
+        for proof, stream in zip(proofs, kinds[3].spawn(len(proofs)), strict=True):
+            rows += _lemma.proof_rows(proof, settings, stream, bar.update)
+        rows += [_lemma.stability_row(limit, settings, bar.update) for limit in _lemma.LIMITS]
         for flight, stream in zip(flights, kinds[4].spawn(len(flights)), strict=True):
             rows.append(_flights.flight_row(flight, settings, stream, bar.update))
         for (name, method, q), stream in zip(ordinary, kinds[2].spawn(len(ordinary)), strict=True):
