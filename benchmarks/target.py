@@ -23,7 +23,7 @@ import asysg
 from asysg import objectives
 
 from .measure import Absent, Contestant, Reading, say
-from .workloads import UPDATES, Contestants, Data, Workload, data, offers
+from .workloads import UPDATES, Contestants, Data, Workload, constants, data, offers
 
 #: Steplengths of the mean over a minibatch that are tried.
 RATES = {"W1": (0.5, 2.0, 8.0, 32.0), "W2": (0.5, 2.0, 8.0, 32.0), "W3": (0.01, 0.04, 0.16, 0.64)}
@@ -125,6 +125,7 @@ def _ours(kind: str, M: int, p: int, update: str, quick: bool) -> Race:
                 n_records=1,
                 n_threads=p,
                 update=update,
+                constants=constants(given.objective.n),
                 rng=seed * PASSES + number,
             )
             x = result.x

@@ -33,6 +33,7 @@ import scipy.sparse
 import asysg
 from asysg import InvalidArgument, objectives, simulate
 from asysg.objectives import synthetic
+from asysg.theory import ProblemConstants
 
 from .measure import Absent, Contestant, Reading
 
@@ -146,6 +147,11 @@ def _labels(inputs: Any, layers: tuple[int, ...], rng: np.random.Generator) -> A
     return a.argmax(axis=1)
 
 
+def constants(n: int) -> ProblemConstants:
+    """Return constants of any size: the true ones take long to find, and change no speed."""
+    return ProblemConstants(gap=1.0, sigma=1.0, L=1.0, L_max=1.0, L_T=1.0, n=n, estimated=True)
+
+
 def accepts(function: Any, name: str) -> bool:
     """Say whether a front door knows an option."""
     return name in inspect.signature(function).parameters
@@ -216,6 +222,7 @@ def _threads(
             n_records=1,
             n_threads=p,
             record=record,
+            constants=constants(given.objective.n),
             rng=0,
             **options,
         )
@@ -251,6 +258,7 @@ def _simulated(workload: Workload, quick: bool) -> Contestant | Absent:
             steplength=STEP["sim"],
             n_updates=count,
             n_records=1,
+            constants=constants(given.objective.n),
             rng=0,
             **options,
         )
