@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .measure import GROUPS, Turn, from_json, group, ratio, summary
+from .measure import FEWEST, GROUPS, Turn, from_json, group, ratio, summary
 
 #: Recording by sampling may cost so much.
 RECORDING = 0.03
@@ -101,7 +101,9 @@ def reached(goal: Goal, line: dict[str, Any]) -> dict[str, float]:
             theirs = turns(line, goal.against, goal.threads)
             if (got := ratio(ours, theirs, place)) is not None:
                 found[place] = got["median"]
-        elif ns := [turn.ns for turn in group(ours, place)]:
+            continue
+        ns = [turn.ns for turn in group(ours, place)]
+        if len(ns) >= (1 if place == "all" else FEWEST):
             found[place] = 1e9 / float(np.median(ns))
     return found
 
@@ -112,7 +114,9 @@ def verdict(goal: Goal, values: dict[str, float]) -> str:
         return "not measured"
     judged = {name: values[name] for name in ("near", "far") if name in values} or values
     worst = min(judged, key=lambda name: judged[name])
-    share, where = judged[worst] / goal.least, "" if worst == "all" else f" ({worst})"
+    share, where = judged[worst] / goal.least, f" ({worst})"
+    if worst == "all":
+        where = " (threads never steady)" if goal.threads > 1 else ""
     if share >= 1:
         return f"met, × {share:.2f}{where}"
     return f"missed: {share:.0%} of it{where}"

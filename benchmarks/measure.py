@@ -8,6 +8,7 @@ others are in neither group.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import platform
 import random
@@ -222,6 +223,18 @@ def cores() -> int:
     return int(joblib.cpu_count())
 
 
+def code() -> str:
+    """Return a digest of all that is measured and measures, compiled or not."""
+    import asysg
+
+    here, digest = Path(__file__).parent, hashlib.sha256()
+    for folder in (Path(asysg.__file__).parent, here, here.parent / "theory"):
+        for path in sorted(folder.rglob("*")):
+            if path.suffix in (".py", ".so", ".cpp"):
+                digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
 def machine() -> dict[str, Any]:
     """Say where it was measured."""
     model = [
@@ -231,6 +244,7 @@ def machine() -> dict[str, Any]:
     ]
     return {
         "cpu": model[0] if model else platform.processor(),
+        "code": code(),
         "cores": cores(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),

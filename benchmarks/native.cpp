@@ -15,10 +15,6 @@
 #include <thread>
 #include <vector>
 
-using std::int32_t;
-using std::int64_t;
-using std::uint64_t;
-
 namespace {
 
 #ifdef __AVX512F__
@@ -105,13 +101,6 @@ double slope(double z, double y)
     return 2 * (s - y) * s * (1 - s);
 }
 
-double total(vector v)
-{
-    double sum = 0;
-    for (int i = 0; i < WIDTH; i++) sum += v[i];
-    return sum;
-}
-
 double dot(const double *a, const double *x, int64_t n)
 {
     vector sum[4] = {};
@@ -119,9 +108,11 @@ double dot(const double *a, const double *x, int64_t n)
     for (; i + 4 * WIDTH <= n; i += 4 * WIDTH)
         for (int c = 0; c < 4; c++)
             sum[c] += *(const loose *)(a + i + c * WIDTH) * *(const loose *)(x + i + c * WIDTH);
-    double rest = 0;
-    for (; i < n; i++) rest += a[i] * x[i];
-    return total(sum[0] + sum[1]) + total(sum[2] + sum[3]) + rest;
+    vector all = (sum[0] + sum[1]) + (sum[2] + sum[3]);
+    double total = 0;
+    for (int c = 0; c < WIDTH; c++) total += all[c];
+    for (; i < n; i++) total += a[i] * x[i];
+    return total;
 }
 
 void axpy(double *x, double step, const double *a, int64_t n)
@@ -217,19 +208,6 @@ double read_pass(int64_t n, int64_t passes, int p)
             for (int64_t i = 0; i + 8 * WIDTH <= n; i += 8 * WIDTH)
                 for (int c = 0; c < 8; c++) sum[c] += *(const loose *)(a + i + c * WIDTH);
             for (auto &one : sum) keep(one);
-        }
-    });
-}
-
-// The same, adding to each in place.
-double update_pass(int64_t n, int64_t passes, int p)
-{
-    std::vector<std::vector<double>> data(p, std::vector<double>(n, 1.0));
-    return threads(p, [&](int w) {
-        double *x = data[w].data();
-        for (int64_t t = 0; t < passes; t++) {
-            for (int64_t i = 0; i < n; i++) x[i] += 1e-9;
-            keep(*x);
         }
     });
 }

@@ -22,7 +22,6 @@ _ARRAY, _INT, _REAL = ctypes.c_void_p, ctypes.c_int64, ctypes.c_double
 SIGNATURES = {
     "ping_pong": "ii",
     "read_pass": "iii",
-    "update_pass": "iii",
     "chase": "ii",
     "records": "iiii",
     "fma_steps": "iia",

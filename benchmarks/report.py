@@ -21,7 +21,7 @@ from .measure import Absent, Contestant, as_json, cores, machine, rounds, say, s
 from .measure import size as sized
 from .peers import peers
 from .probes import floor, limits, prober
-from .tables import markdown
+from .tables import markdown, rst
 from .workloads import WORKLOADS, Workload, chosen, ours
 
 #: Seconds of a turn.
@@ -130,7 +130,8 @@ def arguments(given: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--json", type=Path, default=Path("build/benchmarks.json"), help="(%(default)s)"
     )
-    parser.add_argument("--md", type=Path, help="write the tables here too (and not to the output)")
+    parser.add_argument("--md", type=Path, help="write the tables here, not to the output")
+    parser.add_argument("--rst", type=Path, help="write them as a part of a Sphinx page")
     parser.add_argument(
         "--from", dest="old", type=Path, help="measure nothing: tables of this JSON"
     )
@@ -171,11 +172,12 @@ def main(given: list[str] | None = None) -> None:
     """Measure and write."""
     asked = arguments(given)
     record = json.loads(asked.old.read_text()) if asked.old else report(asked)
-    text = markdown(record)
+    if asked.rst:
+        asked.rst.write_text(rst(record))
     if asked.md:
-        asked.md.write_text(text)
-    else:
-        sys.stdout.write(text)
+        asked.md.write_text(markdown(record))
+    if not (asked.md or asked.rst):
+        sys.stdout.write(markdown(record))
 
 
 if __name__ == "__main__":

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 from .goals import best, judge, turns
-from .measure import from_json, ratio, summary
+from .measure import BUSY, FAR, NEAR, from_json, ratio, summary
 
+Style: TypeAlias = "type[Markdown] | type[RST]"
 HOW = """\
 Medians [quartiles] over {rounds} rounds in which contestants took turns of about {seconds:g} s in
 an order shuffled anew; "near" and "far" are the medians of turns of several threads that lay
@@ -25,26 +28,59 @@ def time(ns: float) -> str:
     return f"{ns:.3g} ns"
 
 
-def table(head: list[str], rows: Iterable[list[str]]) -> str:
-    """Write a Markdown table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)
+class Markdown:
+    """How Markdown writes what a report is made of."""
+
+    @staticmethod
+    def heading(text: str, depth: int) -> str:
+        return f"{'#' * depth} {text}"
+
+    @staticmethod
+    def table(head: list[str], rows: Iterable[list[str]]) -> str:
+        lines = [head, ["---"] * len(head), *rows]
+        return "\n".join(
+            f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines
+        )
+
+
+class RST:
+    """The same for Sphinx, as a part of a page."""
+
+    @staticmethod
+    def heading(text: str, depth: int) -> str:
+        return f"{text}\n{' -^'[depth - 1] * len(text)}" if depth > 1 else ""
+
+    @staticmethod
+    def table(head: list[str], rows: Iterable[list[str]]) -> str:
+        written = io.StringIO()
+        csv.writer(written, quoting=csv.QUOTE_ALL, lineterminator="\n").writerows([head, *rows])
+        body = "".join(f"   {line}\n" for line in written.getvalue().splitlines())
+        return f".. csv-table::\n   :header-rows: 1\n\n{body}"
 
 
 def markdown(record: dict[str, Any]) -> str:
-    """Write a whole record."""
-    parts = ["# Benchmarks", "", *_head(record), "", "## Goals", ""]
+    """Write a whole record as Markdown."""
+    return _text(record, Markdown)
+
+
+def rst(record: dict[str, Any]) -> str:
+    """Write a whole record as reStructuredText, to be included in a page."""
+    return _text(record, RST)
+
+
+def _text(record: dict[str, Any], style: Style) -> str:
+    parts = [style.heading("Benchmarks", 1), "", *_head(record), ""]
+    parts += [style.heading("Goals", 2), ""]
     goals = judge({line["workload"]: line for line in record["workloads"]}, record["quick"])
-    parts += [table(["goal", "all", "near", "far", ""], goals), ""]
+    parts += [style.table(["goal", "all", "near", "far", ""], goals), ""]
     for line in record["workloads"]:
-        parts += [f"## {line['workload']}: {line['what']}", "", *_workload(line), ""]
-    parts += ["## Limits of the machine", "", _limits(record["limits"])]
-    return "\n".join(parts) + "\n"
+        parts += [style.heading(f"{line['workload']}: {line['what']}", 2), ""]
+        parts += [*_workload(line, style), ""]
+    parts += [style.heading("Limits of the machine", 2), "", _limits(record["limits"], style)]
+    return "\n".join(parts).strip() + "\n"
 
 
 def _head(record: dict[str, Any]) -> Iterator[str]:
-    from .measure import BUSY, FAR, NEAR
-
     machine = record["machine"]
     yield ", ".join(f"{name} {value or 'not installed'}" for name, value in machine.items()) + "."
     yield ""
@@ -57,9 +93,18 @@ def _head(record: dict[str, Any]) -> Iterator[str]:
     )
 
 
-def _workload(line: dict[str, Any]) -> Iterator[str]:
-    head = ["", "threads", f"per {line['unit']}", "spread", "near", "far", "asysg is", "limit"]
-    yield table(head, (_row(line, one) for one in line["contestants"]))
+def _workload(line: dict[str, Any], style: Style) -> Iterator[str]:
+    head = [
+        "contestant",
+        "threads",
+        f"per {line['unit']}",
+        "spread",
+        "near",
+        "far",
+        "asysg is",
+        "limit",
+    ]
+    yield style.table(head, (_row(line, one) for one in line["contestants"]))
     yield ""
     if len({one["computes"] for one in line["contestants"]}) > 1:
         said: dict[str, list[str]] = {}
@@ -107,7 +152,7 @@ def _faster(ours: list[Any], theirs: list[Any]) -> str:
     return ", ".join(cells)
 
 
-def _limits(limits: dict[str, Any]) -> str:
+def _limits(limits: dict[str, Any], style: Style) -> str:
     rows = ([name, value if isinstance(value, str) else f"{value:.3g}"] for name, value in
             limits.items())  # fmt: skip
-    return table(["", ""], rows)
+    return style.table(["limit", ""], rows)
