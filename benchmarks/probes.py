@@ -123,7 +123,7 @@ def _network(M: int, layers: tuple[int, ...], p: int, found: dict[str, Any]) -> 
 
 def _con(n: int, p: int, native: Library) -> tuple[float, str]:
     """One pass that computes and one that applies and reads, every thread its part of x."""
-    part, rounds = max(1, n // p), max(3, int(2e7 / n))
+    part, rounds = max(1, n // p), max(10, int(2e8 / n))
     x, centre = np.zeros(part), np.ones(part)
     took = _best(lambda: native("con", x, centre, part, 0.01, rounds, 1))
     return 1e9 * took / rounds, "two passes over x by one thread" + (

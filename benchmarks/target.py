@@ -26,8 +26,12 @@ from .measure import Absent, Contestant, Reading, say
 from .workloads import UPDATES, Contestants, Data, Workload, constants, data, offers
 
 #: Steplengths of the mean over a minibatch that are tried.
-RATES = {"W1": (0.5, 2.0, 8.0, 32.0), "W2": (0.5, 2.0, 8.0, 32.0), "W3": (0.01, 0.04, 0.16, 0.64)}
-FRACTION = {"W1": 0.01, "W2": 0.01, "W3": 0.1}
+RATES = {
+    "W1": (0.03, 0.125, 0.5, 2.0),
+    "W2": (0.03, 0.125, 0.5, 2.0),
+    "W3": (0.01, 0.04, 0.16, 0.64),
+}
+FRACTION = 0.1
 PASSES = 60
 
 #: ``race(rate, seed)`` yields after every pass: its seconds, and x.
@@ -52,7 +56,7 @@ def arrive(race: Race, kind: str, rate: float, seed: int, quick: bool) -> Readin
         gradient = objective.gradient(x)
         return float(gradient @ gradient)
 
-    target = FRACTION[kind] * square(problem(kind, quick).x0)
+    target = FRACTION * square(problem(kind, quick).x0)
     seconds = 0.0
     for number, (took, x) in enumerate(race(rate, seed), 1):
         seconds += took

@@ -10,7 +10,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from ..measure import Contestant, Reading
+from ..measure import Absent, Contestant, Reading
 from ..workloads import STEP, Contestants, Workload, data
 
 
@@ -69,6 +69,9 @@ whole_fast = numba.njit(parallel=True, error_model="numpy", fastmath=True)(_whol
 
 
 def contestants(workload: Workload, p: int, quick: bool) -> Contestants:
+    if p > numba.config.NUMBA_NUM_THREADS:
+        yield Absent("numba", f"has {numba.config.NUMBA_NUM_THREADS} threads here, not {p}")
+        return
     given = data(workload.kind, quick=quick)
     kind, (N, n) = workload.kind, given.A.shape
     drawn: dict[str, Any] = {}
