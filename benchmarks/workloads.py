@@ -206,10 +206,11 @@ METHODS = {"W1": "hogwild", "W1c": "asysg-incon", "W2": "hogwild", "W3": "hogwil
 
 def _threads(
     workload: Workload, p: int, quick: bool, name: str, record: str | bool, options: dict[str, Any]
-) -> Contestant:
+) -> Contestant | Absent:
     given = data(workload.kind, workload.size, quick)
     M = workload.size if workload.kind == "W3" else 1
     method = METHODS.get(workload.kind, "asysg-con")
+    name = name if record == "sampled" else f"{name}, unrecorded"
 
     def run(count: int) -> Reading:
         result = asysg.minimize(
@@ -230,8 +231,12 @@ def _threads(
             raise RuntimeError(f"the run must go well, got\n{result}")
         return Reading(result.time, result.nit * M, result.fun)
 
+    try:
+        run(M)
+    except InvalidArgument as refusal:  # a combination that makes no sense, or is not there yet
+        return Absent(name, str(refusal))
     return Contestant(
-        name if record == "sampled" else f"{name}, unrecorded",
+        name,
         "ours",
         p,
         run,
