@@ -9,11 +9,9 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-import platform
 import time
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +19,8 @@ import numpy as np
 import asysg
 from asysg import objectives
 from asysg.objectives import synthetic
+
+from .measure import machine, spread
 
 LEVELS: tuple[str | bool, ...] = (False, "sampled", "full")
 METHODS = ("asysg-incon", "hogwild", "asysg-con")
@@ -40,24 +40,6 @@ def problem(name: str) -> objectives.Objective:
         else synthetic.design(1000, 1000, rng=rng)
     )
     return objectives.SigmoidRegression(A, (A @ rng.normal(size=A.shape[1]) > 0).astype(float))
-
-
-def machine() -> dict[str, Any]:
-    """Say where it was measured."""
-    import joblib
-
-    model = [
-        line.split(":")[1].strip()
-        for line in Path("/proc/cpuinfo").read_text().splitlines()
-        if line.startswith("model name")
-    ]
-    return {
-        "cpu": model[0] if model else platform.processor(),
-        "cores": joblib.cpu_count(),
-        "system": platform.system(),
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-    }
 
 
 def seconds(name: str, method: str, p: int, record: str | bool, K: int) -> float:
@@ -109,9 +91,7 @@ class Case:
             "rounds": len(plain),
             "levels": {
                 str(level): {
-                    "ns": float(np.median(ns)),
-                    "least": min(ns),
-                    "quartiles": np.quantile(ns, (0.25, 0.75)).tolist(),
+                    **spread(ns),
                     # Of the same round: what slows all levels at once cancels.
                     "ratio": float(np.median(np.array(ns) / plain)),
                 }
@@ -137,8 +117,8 @@ def table(summaries: list[dict[str, Any]]) -> str:
             one = found["levels"][str(level)]
             low, high = one["quartiles"]
             ratio = "" if level is False else f", × {one['ratio']:.2f}"
-            spread = f"[{low:.0f}, {high:.0f}], {one['least']:.0f}"
-            cells.append(f"{one['ns']:.0f} {spread} ns{ratio}")
+            within = f"[{low:.0f}, {high:.0f}], {one['least']:.0f}"
+            cells.append(f"{one['median']:.0f} {within} ns{ratio}")
         name, method, p = found["problem"], found["method"], found["n_threads"]
         lines.append(f"| {name} | {method} | {p} | {' | '.join(cells)} |")
     return "\n".join(lines)

@@ -2,7 +2,8 @@
 
 import pytest
 
-from .recording import Case, cases, machine
+from .measure import machine
+from .recording import Case, cases
 
 
 @pytest.mark.parametrize(("name", "method", "p"), list(cases()))
