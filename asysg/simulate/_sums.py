@@ -46,8 +46,9 @@ def added(log: NDArray[Any], x0: Vector) -> tuple[Vector, NDArray[np.int64], Vec
     """Return x0 plus all increments, how many there are for each entry, and S."""
     i, n, x = log["coordinate"], len(x0), x0.copy()
     np.add.at(x, i, log["increment"])
-    size = np.abs(x0) + np.bincount(i, np.abs(log["increment"]), minlength=n)
-    return x, np.bincount(i, minlength=n), size
+    size = np.abs(x0)
+    np.add.at(size, i, np.abs(log["increment"]))
+    return x, np.bincount(i, minlength=n).astype(np.int64), size
 
 
 def outside_windows(log: NDArray[Any], reads: NDArray[np.float64], x0: Vector) -> NDArray[np.bool_]:

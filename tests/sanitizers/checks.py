@@ -120,6 +120,14 @@ def stress(folder: Path, *, updates: int, short: bool = False) -> Iterator[Verdi
         ran = python(faulty, script, "--updates", "300000", *how)
         yield alarmed(f"the seeded fault raises the alarm: {fault}", ran, sign)
     if not short:
+        faulty = seed(sound, folder / "late", "start looked up after the merge")
+        ran = tests(faulty, ("concurrency",))
+        name = "test_every_read_contains_what_its_window_says"
+        yield Verdict(
+            "windows of private copies that begin too late fail the tests of concurrency",
+            ran.code == 1 and f"FAILED tests/concurrency/test_replica.py::{name}" in ran.output,
+            (ran.output.strip().splitlines() or ["no output"])[-1],
+        )
         yield silent("the tests of concurrency pass under stress", tests(sound, ("concurrency",)))
 
 
