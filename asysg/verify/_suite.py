@@ -15,11 +15,14 @@ from tqdm import tqdm
 from .. import _minimize
 from .._check import integer, number
 from .._core.openmp import openmp_version
+from ..errors import InvalidArgument
 from ..theory.testing import TOTAL_FALSE_ALARM, ErrorBudget
 from . import _exact, _ordinary, _tight
 from ._instances import chosen
 from ._report import Report, Row
 from ._settings import Settings
+
+KINDS = ("tight", "exact", "ordinary")
 
 
 def suite(
@@ -27,6 +30,7 @@ def suite(
     quick: bool = False,
     n_threads: int | None = None,
     objectives: Sequence[str] | None = None,
+    kinds: Sequence[str] = KINDS,
     seed: int = 0,
     out: str | os.PathLike[str] | None = None,
     steplength_factor: float = 1.0,
@@ -58,6 +62,8 @@ def suite(
         thread (unless `quick`). By default what the process may use; 1 without OpenMP.
     objectives : sequence of str, optional
         Keep only these of the ordinary rows; the others always stay.
+    kinds : sequence of str, optional
+        Keep only rows of these kinds. What a row draws does not depend on which others there are.
     seed : int
         At least 0. With one thread the report is the same every time; with more, which thread
         comes first is the machine's choice.
@@ -100,6 +106,10 @@ def suite(
     (True, True)
     """
     names = chosen(objectives)
+    if not kinds or not set(kinds) <= set(KINDS):
+        raise InvalidArgument.of(
+            "kinds", f"must name at least one of {', '.join(KINDS)}", kinds, "Leave it out for all."
+        )
     seed = integer("seed", seed, least=0)
     p = _minimize.threads(n_threads, "asysg-con")
     factor = number(
@@ -107,9 +117,11 @@ def suite(
     )
     counts = [p] if quick or p == 1 else [p, 1]
     ordinary = [(name, method, q) for name in names for method in _ordinary.METHODS for q in counts]
+    ordinary = ordinary if "ordinary" in kinds else []
     tight = _tight.TIGHT[: _tight.QUICK] if quick else _tight.TIGHT
+    tight = tight if "tight" in kinds else ()
     settings = Settings(quick, p, seed, factor, 0.0)
-    exact = _exact.cases(settings)
+    exact = _exact.cases(settings) if "exact" in kinds else ()
     count = len(ordinary) + len(tight) + len(exact)
     budget = ErrorBudget()
     settings = replace(settings, alpha=budget.share("rows", tests=count, of=budget.total))
@@ -121,13 +133,13 @@ def suite(
     began = time.perf_counter()
     rows: list[Row] = []
     # One child per kind: leaving objectives out does not change the draws of the other rows.
-    kinds = np.random.SeedSequence(seed).spawn(3)
+    streams = np.random.SeedSequence(seed).spawn(len(KINDS))
     with tqdm(total=total, unit="run", disable=not progress, desc="verify") as bar:
-        for case, stream in zip(tight, kinds[0].spawn(len(tight)), strict=True):
+        for case, stream in zip(tight, streams[0].spawn(len(tight)), strict=True):
             rows.append(_tight.tight_row(case, settings, stream, bar.update))
-        for given, stream in zip(exact, kinds[1].spawn(len(exact)), strict=True):
+        for given, stream in zip(exact, streams[1].spawn(len(exact)), strict=True):
             rows.append(_exact.exact_row(given, settings, stream, bar.update))
-        for (name, method, q), stream in zip(ordinary, kinds[2].spawn(len(ordinary)), strict=True):
+        for (name, method, q), stream in zip(ordinary, streams[2].spawn(len(ordinary)), strict=True):
             rows.append(_ordinary.ordinary_row(name, method, q, settings, stream, bar.update))
     report = Report(
         rows=tuple(rows),
