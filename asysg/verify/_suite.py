@@ -139,7 +139,9 @@ def suite(
             rows.append(_tight.tight_row(case, settings, stream, bar.update))
         for given, stream in zip(exact, streams[1].spawn(len(exact)), strict=True):
             rows.append(_exact.exact_row(given, settings, stream, bar.update))
-        for (name, method, q), stream in zip(ordinary, streams[2].spawn(len(ordinary)), strict=True):
+        for (name, method, q), stream in zip(
+            ordinary, streams[2].spawn(len(ordinary)), strict=True
+        ):
             rows.append(_ordinary.ordinary_row(name, method, q, settings, stream, bar.update))
     report = Report(
         rows=tuple(rows),

@@ -232,8 +232,11 @@ OBJECTIVES = (
     ),
     fault(
         "objective: L of a regression understated 2 x",
-        ("asysg/objectives/_linear.py", "max(«self._weight * self._norm**2 + 2 * self._reg»,",
-         "({old}) / 2"),
+        (
+            "asysg/objectives/_linear.py",
+            "max(«self._weight * self._norm**2 + 2 * self._reg»,",
+            "({old}) / 2",
+        ),
     ),
     fault(
         "objective: gap understated 2 x",
@@ -280,7 +283,11 @@ CONCURRENCY = (
             "{old}\n",
             THREADS_INCON,
         ),
-        (THREADS, WRITE, "if r.max_delay >= 0:\n    before = write(r, me, i, increment, &replaced)"),
+        (
+            THREADS,
+            WRITE,
+            "if r.max_delay >= 0:\n    before = write(r, me, i, increment, &replaced)",
+        ),
     ),
     fault(
         "threads: slot cleared before the write",
@@ -351,7 +358,9 @@ CONCURRENCY = (
             "-1",
         ),
     ),
-    fault("threads: delays counted by half", (WORKER, "tally(me, «k - start»)", "(k - start) // 2")),
+    fault(
+        "threads: delays counted by half", (WORKER, "tally(me, «k - start»)", "(k - start) // 2")
+    ),
     fault(
         "threads: recorded start one too late",
         (WORKER, "Entry(w, «start», me.draw, i,", "start + (start < k)"),
@@ -367,13 +376,19 @@ RESULTS = (
     fault(
         "result: iterate recorded one late",
         (RUN, "while «engine.clock < stop»:", "engine.clock < min(stop + 1, plan.K)"),
-        (RUN, "until = engine.clock, «min(stop, engine.clock + block)»",
-         "min(stop + 1, plan.K, engine.clock + block)"),
+        (
+            RUN,
+            "until = engine.clock, «min(stop, engine.clock + block)»",
+            "min(stop + 1, plan.K, engine.clock + block)",
+        ),
     ),
     fault(
         "result: ergodic weights by distance",
-        (RUN, f"{CHOSEN}, «widths / K»",
-         f"np.diff(np.append(0, np.append(({CHOSEN})[1:], K))) / K"),
+        (
+            RUN,
+            f"{CHOSEN}, «widths / K»",
+            f"np.diff(np.append(0, np.append(({CHOSEN})[1:], K))) / K",
+        ),
     ),
     fault(
         "result: recorded iterates always the first of their stratum",
@@ -389,8 +404,11 @@ RESULTS = (
     ),
     fault(
         "certificate: T half of what was measured",
-        ("asysg/_evidence.py", "T, nit = «staleness.max», state.clock",
-         "(None if staleness.max is None else staleness.max // 2)"),
+        (
+            "asysg/_evidence.py",
+            "T, nit = «staleness.max», state.clock",
+            "(None if staleness.max is None else staleness.max // 2)",
+        ),
     ),
     fault(
         "certificate: lost updates not held against it",
@@ -398,8 +416,11 @@ RESULTS = (
     ),
     fault(
         "certificate: a failed hypothesis ignored",
-        ("theory/_certificate.py", "return «all(h.holds for h in self.hypotheses)»",
-         'all(h.holds for h in self.hypotheses if h.name != "reads oblivious")'),
+        (
+            "theory/_certificate.py",
+            "return «all(h.holds for h in self.hypotheses)»",
+            'all(h.holds for h in self.hypotheses if h.name != "reads oblivious")',
+        ),
     ),
     fault(
         "replay: compares nothing",

@@ -7,14 +7,13 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from asysg.verify._suite import KINDS
 
-from ..sanitizers.builds import ROOT
-from .patch import VARIABLE, YIELDS, Fault
+from .patch import ROOT, VARIABLE, YIELDS, Fault
 
 #: Seeds after which a test that never convicted is not asked again.
 ENOUGH = 5
@@ -23,6 +22,10 @@ HANGS = 900
 #: What the schedule of real threads may depend on.
 THREADED = ("threads.pyx", "worker.pxd", "clock.h", "atomic.h")
 CORE = ("asysg/_core", "asysg/_draws.py", "asysg/simulate", "asysg/steplengths.py")
+FAMILIES = (
+    "asysg/objectives",
+    *(f"asysg/_core/{name}" for name in ("stream", "noise", "losses", "quadratic", "linear")),
+)
 RUNS = ("asysg/_run.py", "asysg/_minimize.py", "asysg/_evidence.py", "asysg/result.py")
 
 
@@ -51,11 +54,16 @@ class Suite:
 #: Kinds of rows of ``asysg verify``.
 ROWS = KINDS
 SUITES = (
-    Suite("theory", ("tests/theory",), ("theory/",)),
+    # The quickest first, since the first conviction ends a run.
+    Suite(
+        "theory",
+        ("tests/theory/test_hand_values.py", "tests/theory/test_second_road.py", "tests/theory"),
+        ("theory/",),
+    ),
     Suite("oracle", ("tests/core",), CORE),
     Suite("schedules", ("tests/concurrency",), CORE),
     Suite("replay", ("tests/simulate",), (*CORE, *RUNS)),
-    Suite("objectives", ("tests/objectives",), ("asysg/objectives", "asysg/_core")),
+    Suite("objectives", ("tests/objectives",), FAMILIES),
     Suite(
         "runs",
         tuple(f"tests/minimize/test_{name}.py" for name in ("minimize", "divergence")),
@@ -98,9 +106,7 @@ class Build:
                 "settings.load_profile('faults')\n"
             )
 
-    def python(
-        self, number: int, *args: str | Path, yields: bool = False
-    ) -> tuple[int, str]:
+    def python(self, number: int, *args: str | Path, yields: bool = False) -> tuple[int, str]:
         """Run Python with this build and this fault; return the exit status and the output."""
         env = os.environ | {
             VARIABLE: str(number),
@@ -144,15 +150,17 @@ class Build:
             asked += 1
         return Outcome(fault.name, suite.name, asked, convicted)
 
-    def rows(self, fault: Fault, number: int, seeds: int) -> Iterator[Outcome]:
+    def rows(
+        self, fault: Fault, number: int, seeds: int, kinds: Sequence[str] = ROWS
+    ) -> Iterator[Outcome]:
         """Ask every kind of row, at as many seeds."""
         script = Path(__file__).with_name("rows.py")
-        _, output = self.python(number, script, str(seeds), str(ENOUGH), *ROWS)
+        _, output = self.python(number, script, str(seeds), str(ENOUGH), *kinds)
         lines = output.splitlines()
         found = [json.loads(line) for line in lines if line.startswith("[")]
         # A process that died convicts by every row it owed.
         died = len(found) < min(seeds, ENOUGH) or (len(found) < seeds and any(found))
-        for kind in ROWS:
-            convicted = sum(kind in kinds for kinds in found)
+        for kind in kinds:
+            convicted = sum(kind in guilty for guilty in found)
             missing = seeds - len(found) if died else 0
             yield Outcome(fault.name, kind, len(found) + missing, convicted + missing)

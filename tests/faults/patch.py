@@ -9,20 +9,25 @@ every extension and every module.
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import subprocess
 import sys
 import textwrap
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-
-from ..sanitizers.builds import ROOT, call, sources
 
 VARIABLE = "ASYSG_FAULT"
 #: Whether workers yield at random wherever they can interleave; see `build`.
 YIELDS = "ASYSG_FAULT_YIELDS"
+ROOT = Path(__file__).parents[2]
 CORE = Path("asysg/_core")
+#: What a build needs.
+SOURCES = ("setup.py", "pyproject.toml", "MANIFEST.in", "README.md", "LICENSE", "asysg", "theory")
 
 HEADER = r"""#ifndef ASYSG_FAULT_H
 #define ASYSG_FAULT_H
@@ -192,7 +197,7 @@ def patched(faults: Iterable[Fault], read: Mapping[str, str] | None = None) -> d
 def _file(file: str, text: str, spans: Mapping[tuple[int, int], list[tuple[int, str]]]) -> str:
     kind = Path(file).suffix
     ordered = sorted(spans)
-    for (_, end), (begin, _) in zip(ordered, ordered[1:], strict=False):
+    for (_, end), (begin, _) in pairwise(ordered):
         if begin < end:
             raise CatalogueError(f"{file}: faults overlap at {text[begin:end]!r}.")
     for begin, end in reversed(ordered):
@@ -248,7 +253,14 @@ def build(folder: Path, faults: Iterable[Fault]) -> Path:
     (``ASYSG_STRESS``), so that the faults of concurrency, rare on an idle machine, become common.
     """
     changed = patched(faults)  # before anything is copied or compiled
-    where = sources(folder / "sources")
+    where = folder / "sources"
+    leave_out = shutil.ignore_patterns("*.so", "*.c", "__pycache__")
+    where.mkdir(parents=True)
+    for name in SOURCES:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, where / name, ignore=leave_out)
+        else:
+            shutil.copy(ROOT / name, where)
     for file, text in changed.items():
         (where / file).write_text(text)
     atomic = where / CORE / "atomic.h"
@@ -260,12 +272,16 @@ def build(folder: Path, faults: Iterable[Fault]) -> Path:
     (where / CORE / "fault.h").write_text(HEADER)
     (where / CORE / "fault.pxd").write_text(DECLARATIONS)
     site = folder / "site"
-    call(
-        *(sys.executable, "-m", "pip", "install", "--quiet", "--no-build-isolation", "--no-deps"),
-        *("--no-index", "--disable-pip-version-check", "--target", site, "."),
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "pip", "install", "--quiet", "--no-build-isolation"),
+            *("--no-deps", "--no-index", "--disable-pip-version-check", "--target", site, "."),
+        ],
         cwd=where,
-        ASYSG_OPENMP="require",
-        ASYSG_STRESS="1",
-        ASYSG_SANITIZE="",
+        env=os.environ | {"ASYSG_OPENMP": "require", "ASYSG_STRESS": "1", "ASYSG_SANITIZE": ""},
+        capture_output=True,
+        text=True,
     )
+    if done.returncode:
+        raise RuntimeError(done.stdout[-3000:] + done.stderr[-3000:])
     return site
