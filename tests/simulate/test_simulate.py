@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
 
 from asysg import _draws, objectives, simulate
 from asysg.simulate import delays, recursion
+from tests.budget import alpha, assert_proportion, assert_uniform
 
 
 @given(
@@ -66,14 +66,13 @@ def test_tables_do_not_depend_on_the_cut(schedule):
 def test_laws_of_the_schedules():
     """Null: uniform delays are uniform, subsets see each update with the given probability.
 
-    Chi-square at 1e-9 each; a probability off by 1 % of itself is found with power > 0.99
-    (noncentrality 3e5 * 1e-4 * 5 = 150 and more).
+    Power: probabilities off by 1 % of themselves are found.
     """
     counts = np.bincount(delays.uniform(5).table((1, 2), 0, 300_000, 5).ravel())
-    assert stats.chisquare(counts).pvalue > 1e-9
+    assert_uniform(counts, alpha=alpha("given delays", 2), detects=0.01)
     seen = delays.subsets(5, 0.3).seen((1, 2), 0, 300_000, 5)
     hits = int(seen.sum())
-    assert stats.binomtest(hits, seen.size, 0.3).pvalue > 1e-9
+    assert_proportion(hits, seen.size, 0.3, alpha=alpha("given delays", 2), detects=0.003)
 
 
 def test_sgd_is_the_undelayed_method():
