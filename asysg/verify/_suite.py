@@ -15,11 +15,15 @@ from tqdm import tqdm
 from .. import _minimize
 from .._check import integer, number
 from .._core.openmp import openmp_version
+from ..errors import InvalidArgument
 from ..theory.testing import TOTAL_FALSE_ALARM, ErrorBudget
 from . import _exact, _flights, _lemma, _ordinary, _tight
 from ._instances import chosen
 from ._report import Report, Row
 from ._settings import Settings
+
+#: Kinds of rows, each with random streams of its own, in this order.
+KINDS = ("tight", "exact", "ordinary", "lemma", "trace")
 
 
 def suite(
@@ -27,6 +31,7 @@ def suite(
     quick: bool = False,
     n_threads: int | None = None,
     objectives: Sequence[str] | None = None,
+    kinds: Sequence[str] = KINDS,
     seed: int = 0,
     out: str | os.PathLike[str] | None = None,
     steplength_factor: float = 1.0,
@@ -66,6 +71,8 @@ def suite(
         1 without OpenMP.
     objectives : sequence of str, optional
         Keep only these of the ordinary rows; the others always stay.
+    kinds : sequence of str, optional
+        Keep only rows of these kinds. What a row draws does not depend on which others there are.
     seed : int
         At least 0. With one thread the report is the same every time; with more, which thread
         comes first is the machine's choice.
@@ -110,6 +117,10 @@ def suite(
     (True, True)
     """
     names = chosen(objectives)
+    if not kinds or not set(kinds) <= set(KINDS):
+        raise InvalidArgument.of(
+            "kinds", f"must name at least one of {', '.join(KINDS)}", kinds, "Leave it out for all."
+        )
     budget = ErrorBudget(alpha)
     seed = integer("seed", seed, least=0)
     p = _minimize.threads(n_threads, "asysg-con")
@@ -118,12 +129,16 @@ def suite(
     )
     counts = [p] if quick or p == 1 else [p, 1]
     ordinary = [(name, method, q) for name in names for method in _ordinary.METHODS for q in counts]
+    ordinary = ordinary if "ordinary" in kinds else []
     tight = _tight.TIGHT[: _tight.QUICK] if quick else _tight.TIGHT
+    tight = tight if "tight" in kinds else ()
     settings = Settings(quick, p, seed, factor, 0.0)
-    exact = _exact.cases(settings)
+    exact = _exact.cases(settings) if "exact" in kinds else ()
     flights = [flight for flight in _flights.FLIGHTS if flight.quick or not quick]
+    flights = flights if "trace" in kinds else []
     proofs = [proof for proof in _lemma.PROOFS if proof.quick or not quick]
-    lemmas = sum(len(proof.lemmas(p)) for proof in proofs) + len(_lemma.LIMITS)
+    proofs, limits = (proofs, _lemma.LIMITS) if "lemma" in kinds else ([], ())
+    lemmas = sum(len(proof.lemmas(p)) for proof in proofs) + len(limits)
     count = len(ordinary) + len(tight) + len(exact) + len(flights) + lemmas
     settings = replace(settings, alpha=budget.share("rows", tests=count, of=budget.total))
     total = (
@@ -132,23 +147,25 @@ def suite(
         + sum(case.replicates(settings) for case in exact)
         + len(flights)
         + sum(proof.replicates(settings) for proof in proofs)
-        + len(_lemma.LIMITS)
+        + len(limits)
     )
     began = time.perf_counter()
     rows: list[Row] = []
     # One child per kind: leaving objectives out does not change the draws of the other rows.
-    kinds = np.random.SeedSequence(seed).spawn(5)
+    streams = np.random.SeedSequence(seed).spawn(len(KINDS))
     with tqdm(total=total, unit="run", disable=not progress, desc="verify") as bar:
-        for case, stream in zip(tight, kinds[0].spawn(len(tight)), strict=True):
+        for case, stream in zip(tight, streams[0].spawn(len(tight)), strict=True):
             rows.append(_tight.tight_row(case, settings, stream, bar.update))
-        for given, stream in zip(exact, kinds[1].spawn(len(exact)), strict=True):
+        for given, stream in zip(exact, streams[1].spawn(len(exact)), strict=True):
             rows.append(_exact.exact_row(given, settings, stream, bar.update))
-        for proof, stream in zip(proofs, kinds[3].spawn(len(proofs)), strict=True):
+        for proof, stream in zip(proofs, streams[3].spawn(len(proofs)), strict=True):
             rows += _lemma.proof_rows(proof, settings, stream, bar.update)
-        rows += [_lemma.stability_row(limit, settings, bar.update) for limit in _lemma.LIMITS]
-        for flight, stream in zip(flights, kinds[4].spawn(len(flights)), strict=True):
+        rows += [_lemma.stability_row(limit, settings, bar.update) for limit in limits]
+        for flight, stream in zip(flights, streams[4].spawn(len(flights)), strict=True):
             rows.append(_flights.flight_row(flight, settings, stream, bar.update))
-        for (name, method, q), stream in zip(ordinary, kinds[2].spawn(len(ordinary)), strict=True):
+        for (name, method, q), stream in zip(
+            ordinary, streams[2].spawn(len(ordinary)), strict=True
+        ):
             rows.append(_ordinary.ordinary_row(name, method, q, settings, stream, bar.update))
     report = Report(
         rows=tuple(rows),
