@@ -16,12 +16,13 @@ from .. import objectives as o
 from .. import theory
 from .._minimize import minimize
 from ..result import Result
-from ..simulate import delays, replay
+from ..simulate import delays
 from ..simulate import minimize as simulate
 from ..theory import ProblemConstants, testing
 from ..theory.testing import Outcome
 from ._evidence import certificate, ergodic, half_width, log_e_value, most_stale, verdict
 from ._ordinary import enforced_delay
+from ._record import iterates
 from ._report import BAD, Row
 from ._settings import Settings
 from ._white import White, reads, watched
@@ -150,18 +151,6 @@ class Claim:
     gamma: float
     T: int
     form: str
-
-
-def iterates(result: Result) -> Vector:
-    """Return x_1, ..., x_{K+1} of a recorded run."""
-    if result.method != "asysg-incon":
-        return np.array([x for _, x in replay(result).iterates()])
-    assert result.log is not None
-    assert result._plan is not None
-    steps = np.zeros((result.nit + 1, result.x.size))
-    steps[0] = result._plan.x0
-    steps[np.arange(result.nit) + 1, result.log["coordinate"]] = result.log["increment"]
-    return np.cumsum(steps, axis=0)
 
 
 PROOFS = (
