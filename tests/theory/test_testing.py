@@ -62,9 +62,14 @@ def test_equality():
     known = testing.equality_test(z, 2.0, alpha=0.01, sd=0.5)
     assert known.statistic == pytest.approx(2.0, rel=1e-15)  # .5/(.5/2)
     assert known.p_value == pytest.approx(math.erfc(2 / math.sqrt(2)), rel=1e-12)
-    estimated = testing.equality_test(z, 2.0, alpha=0.01)
-    assert estimated.statistic == pytest.approx(0.5 / math.sqrt(5 / 3 / 4), rel=1e-14)
-    assert estimated.p_value == pytest.approx(stats.ttest_1samp(z, 2.0).pvalue, rel=1e-12)
+    for expected in (2.0, 3.0):  # a mean above, and one below what is expected
+        estimated = testing.equality_test(z, expected, alpha=0.01)
+        shift = (2.5 - expected) / math.sqrt(5 / 3 / 4)
+        assert estimated.statistic == pytest.approx(shift, rel=1e-14)
+        p_value = stats.ttest_1samp(z, expected).pvalue
+        assert estimated.p_value == pytest.approx(p_value, rel=1e-12)
+        below = testing.equality_test(z, 5 - expected, alpha=0.01, sd=0.5)
+        assert below.p_value == pytest.approx(known.p_value, rel=1e-12)
     assert testing.equality_test([1.0, math.inf], 1.0, alpha=1e-9).rejected
     assert testing.equality_test([3.0] * 5, 3.0, alpha=0.5).p_value == 1
     assert testing.equality_test([3.0] * 5, 3.1, alpha=1e-9).rejected

@@ -194,17 +194,13 @@ def test_fresher_reads_than_given_disagree():
 
 
 def test_a_scan_in_the_other_direction_disagrees():
-    """The sets of missed updates have the same sizes; only the coordinates they hit differ."""
+    """As many updates are missed, in the mean; only the coordinates that they hit differ."""
 
-    class Backwards(Given):
+    class OneWay(Given):
         def scan(self, stream):
-            return super().scan(stream)[:, ::-1]
+            return np.ascontiguousarray(super().scan(stream)[:, [1, 1]])
 
-        def scanned(self):
-            return super().scanned()[:1].repeat(2, axis=0)
-
-    assert exact(Given("asysg-incon", "scan")).verdict == "agrees"
-    assert exact(Backwards("asysg-incon", "scan")).verdict == "disagrees"
+    assert exact(OneWay("asysg-incon", "scan")).verdict == "disagrees"
 
 
 def test_single_steps_of_real_threads_agree_whatever_they_read():

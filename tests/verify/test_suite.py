@@ -90,6 +90,11 @@ def test_real_threads_measure_their_delay(report):
                 assert row.measured == other.measured
 
 
+def test_a_kind_alone_draws_what_it_draws_among_others(report):
+    alone = verify.suite(quick=True, n_threads=1, kinds=["tight"], progress=False)
+    assert [row.measured for row in alone.rows] == [row.measured for row in report.block("tight")]
+
+
 def test_a_deliberate_violation_is_convicted_by_the_tight_rows():
     """Steplength x 8 with the claim unchanged: power 1 up to rounding (ln e > 1000)."""
     found = verify.suite(
@@ -133,6 +138,8 @@ def test_rows_carry_certificates(report, tmp_path):
     [
         ({"objectives": ["sigmoid", "network"]}, "objectives must be among cosine.*'network'"),
         ({"objectives": []}, "objectives must"),
+        ({"kinds": []}, "kinds must name at least one of tight"),
+        ({"kinds": ["lax"]}, "kinds must name at least one of tight"),
         ({"seed": -1}, "seed must be an integer >= 0"),
         ({"n_threads": 0}, "n_threads must be"),
         ({"alpha": 1.0}, "total must be"),

@@ -1,0 +1,166 @@
+"""The tests that are asked about every fault, and how they are asked."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from asysg.verify._suite import KINDS
+
+from .patch import ROOT, VARIABLE, YIELDS, Fault
+
+#: Seeds after which a test that never convicted is not asked again.
+ENOUGH = 5
+#: Seconds after which a process hangs: a conviction, since no run of the tests would end.
+HANGS = 900
+#: What the schedule of real threads may depend on.
+THREADED = ("threads.pyx", "worker.pxd", "clock.h", "atomic.h")
+CORE = ("asysg/_core", "asysg/_draws.py", "asysg/simulate", "asysg/steplengths.py")
+FAMILIES = (
+    "asysg/objectives",
+    *(f"asysg/_core/{name}" for name in ("stream", "noise", "losses", "quadratic", "linear")),
+)
+RUNS = ("asysg/_run.py", "asysg/_minimize.py", "asysg/_evidence.py", "asysg/result.py")
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Tests run by pytest.
+
+    Parameters
+    ----------
+    name : str
+        Head of its column.
+    paths : tuple of str
+    reach : tuple of str
+        Beginnings of the files whose code these tests run; a fault in another is not theirs.
+    """
+
+    name: str
+    paths: tuple[str, ...]
+    reach: tuple[str, ...]
+
+    def reaches(self, fault: Fault) -> bool:
+        """Tell whether the fault lies in what these tests run."""
+        return any(edit.file.startswith(self.reach) for edit in fault.edits)
+
+
+#: Kinds of rows of ``asysg verify``.
+ROWS = KINDS
+SUITES = (
+    # The quickest first, since the first conviction ends a run.
+    Suite(
+        "theory",
+        ("tests/theory/test_hand_values.py", "tests/theory/test_second_road.py", "tests/theory"),
+        ("theory/",),
+    ),
+    Suite("oracle", ("tests/core",), CORE),
+    Suite("schedules", ("tests/concurrency",), CORE),
+    Suite("replay", ("tests/simulate",), (*CORE, *RUNS)),
+    Suite("objectives", ("tests/objectives",), FAMILIES),
+    Suite(
+        "runs",
+        tuple(f"tests/minimize/test_{name}.py" for name in ("minimize", "divergence")),
+        (*CORE, *RUNS, "theory/_certif"),
+    ),
+)
+NAMES = (*ROWS, *(suite.name for suite in SUITES))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How often a test was asked about a fault, and how often it convicted."""
+
+    fault: str
+    column: str
+    asked: int
+    convicted: int
+
+    @property
+    def kills(self) -> bool:
+        """Whether it convicted every time."""
+        return 0 < self.asked == self.convicted
+
+
+class Build:
+    """The patched build, and a copy of the tests that imports it and nothing else."""
+
+    def __init__(self, site: Path, folder: Path) -> None:
+        self.site, self.tests = site, folder
+        folder.mkdir(exist_ok=True)
+        leave_out = shutil.ignore_patterns("__pycache__", "faults")
+        shutil.copytree(ROOT / "tests", folder / "tests", ignore=leave_out)
+        shutil.copy(ROOT / "pyproject.toml", folder)
+        # The smallest counterexample is of no interest here, and takes long to find.
+        with open(folder / "tests" / "conftest.py", "a") as conftest:
+            conftest.write(
+                "\nfrom hypothesis import Phase\n"
+                "settings.register_profile('faults', max_examples=100, derandomize=True,\n"
+                "    phases=[Phase.explicit, Phase.generate], **common)\n"
+                "settings.load_profile('faults')\n"
+            )
+
+    def python(self, number: int, *args: str | Path, yields: bool = False) -> tuple[int, str]:
+        """Run Python with this build and this fault; return the exit status and the output."""
+        env = os.environ | {
+            VARIABLE: str(number),
+            YIELDS: str(int(yields)),
+            "PYTHONPATH": str(self.site),
+            "PYTHONSAFEPATH": "1",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "OPENBLAS_NUM_THREADS": "1",
+            "OMP_WAIT_POLICY": "passive",
+            "MPLBACKEND": "agg",
+        }
+        try:
+            done = subprocess.run(
+                [sys.executable, *map(str, args)],
+                cwd=self.tests,
+                env=env,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                timeout=HANGS,
+            )
+        except subprocess.TimeoutExpired as error:
+            return -1, str(error.stdout or "")
+        return done.returncode, done.stdout
+
+    def pytest(self, number: int, *paths: str, yields: bool = False) -> bool:
+        """Tell whether these tests convict the fault."""
+        options = ("-x", "-q", "-p", "no:cacheprovider", "--no-header")
+        code, output = self.python(number, "-m", "pytest", *options, *paths, yields=yields)
+        if code in (3, 4, 5):  # pytest's own troubles
+            raise RuntimeError(output[-3000:])
+        return code != 0
+
+    def suite(self, suite: Suite, fault: Fault, number: int, seeds: int) -> Outcome:
+        """Ask tests once, or as often as there are seeds where the machine's schedule matters."""
+        chance = any(Path(edit.file).name in THREADED for edit in fault.edits)
+        times = seeds if chance else 1
+        convicted = asked = 0
+        while asked < times and (asked < ENOUGH or convicted):
+            convicted += self.pytest(number, *suite.paths, yields=chance)
+            asked += 1
+        return Outcome(fault.name, suite.name, asked, convicted)
+
+    def rows(
+        self, fault: Fault, number: int, seeds: int, kinds: Sequence[str] = ROWS
+    ) -> Iterator[Outcome]:
+        """Ask every kind of row, at as many seeds."""
+        script = Path(__file__).with_name("rows.py")
+        _, output = self.python(number, script, str(seeds), str(ENOUGH), *kinds)
+        lines = output.splitlines()
+        found = [json.loads(line) for line in lines if line.startswith("[")]
+        # A process that died convicts by every row it owed.
+        died = len(found) < min(seeds, ENOUGH) or (len(found) < seeds and any(found))
+        for kind in kinds:
+            convicted = sum(kind in guilty for guilty in found)
+            missing = seeds - len(found) if died else 0
+            yield Outcome(fault.name, kind, len(found) + missing, convicted + missing)
