@@ -227,8 +227,10 @@ def equality_test(
     a = probability("alpha", alpha)
     if not np.all(np.isfinite(x)):
         return Outcome(name, null, math.inf, 0.0, a)
-    spread = float(x.std(ddof=1)) if sd is None else number("sd", sd)
-    difference = float(x.mean()) - target
+    # In units of the largest, so that squares of numbers that nearly exploded remain numbers.
+    unit = max(float(np.abs(x).max()), abs(target)) or 1.0
+    spread = float((x / unit).std(ddof=1)) if sd is None else number("sd", sd) / unit
+    difference, target = float((x / unit).mean()) - target / unit, target / unit
     # Replicates without any spread: equal up to the rounding of a sum, or not at all.
     if spread <= 1e-14 * abs(target):
         ok = abs(difference) <= 1e-12 * abs(target)

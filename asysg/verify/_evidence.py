@@ -25,7 +25,9 @@ def half_width(values: Values) -> float:
     if len(values) < 2 or not np.isfinite(values).all():
         return 0.0
     quantile = stats.t.ppf(0.5 + CONFIDENCE / 2, len(values) - 1)
-    return float(quantile * values.std(ddof=1) / math.sqrt(len(values)))
+    # In units of the largest, so that squares of runs that nearly explode remain numbers.
+    unit = float(np.abs(values).max()) or 1.0
+    return float(quantile * (values / unit).std(ddof=1) / math.sqrt(len(values))) * unit
 
 
 def certificate(

@@ -16,12 +16,13 @@ from .. import objectives as o
 from .. import theory
 from .._minimize import minimize
 from ..result import Result
-from ..simulate import delays, replay
+from ..simulate import delays
 from ..simulate import minimize as simulate
 from ..theory import ProblemConstants, testing
 from ..theory.testing import Outcome
 from ._evidence import certificate, ergodic, half_width, log_e_value, most_stale, verdict
 from ._ordinary import enforced_delay
+from ._record import iterates
 from ._report import BAD, Row
 from ._settings import Settings
 from ._white import White, reads, watched
@@ -152,18 +153,6 @@ class Claim:
     form: str
 
 
-def iterates(result: Result) -> Vector:
-    """Return x_1, ..., x_{K+1} of a recorded run."""
-    if result.method != "asysg-incon":
-        return np.array([x for _, x in replay(result).iterates()])
-    assert result.log is not None
-    assert result._plan is not None
-    steps = np.zeros((result.nit + 1, result.x.size))
-    steps[0] = result._plan.x0
-    steps[np.arange(result.nit) + 1, result.log["coordinate"]] = result.log["increment"]
-    return np.cumsum(steps, axis=0)
-
-
 PROOFS = (
     Proof("asysg-con", quick=True),
     Proof("asysg-incon", quick=True),
@@ -201,6 +190,7 @@ class Sides:
         named = {h.name: h for h in found.hypotheses}
         return named["steplength condition"].numbers["lhs"]
 
+    @np.errstate(over="ignore", invalid="ignore")  # of a run that explodes
     def descent(self, result: Result, f: Vector, white: White) -> tuple[Vector, Vector]:
         """Lemma 1, every step: E f(x_{k+1}) - f(x_k) + (M gamma/2p)(A + B1 - D) at most
         (l gamma^2/2p)(M sigma^2 + M^2 B); three sums over the updates.
@@ -220,6 +210,7 @@ class Sides:
         right = self.noise + self.pull * white.B.mean()
         return np.array([white.D.mean()]), np.array([right])
 
+    @np.errstate(over="ignore", invalid="ignore")
     def telescoped(self, result: Result, f: Vector, white: White) -> tuple[Vector, Vector]:
         """The sum of Lemma 1 over all updates, f from what the run itself reports."""
         M, g, K, trace = self.case.M, self.claim.gamma, self.case.K, result.trace
@@ -375,8 +366,10 @@ class Stability:
 LIMITS = (Stability(1, 1), Stability(2, 2), Stability(3, 1), Stability(8, 2))
 
 
-def stability_row(case: Stability, settings: Settings, tick: Callable[[], object]) -> Row:
-    """Hold the limit of stability against what runs do."""
+def stability_row(
+    case: Stability, settings: Settings, seed: np.random.SeedSequence, tick: Callable[[], object]
+) -> Row:
+    """Hold the limit of stability against what runs do; nothing is drawn."""
     inside, shrunk = case.growth(1 - case.MARGIN, settings.factor)
     outside, grown = case.growth(1 + case.MARGIN, settings.factor)
     tick()

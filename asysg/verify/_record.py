@@ -24,6 +24,18 @@ def certain(name: str, null: str, holds: bool) -> Outcome:
     return Outcome(name, null, 0.0 if holds else math.inf, float(holds), 0.5)
 
 
+def iterates(result: Result) -> Vector:
+    """Return x_1, ..., x_{K+1} of a recorded run."""
+    if result.method != "asysg-incon":
+        return np.array([x for _, x in replay(result).iterates()])
+    assert result.log is not None
+    assert result._plan is not None
+    steps = np.zeros((result.nit + 1, result.x.size))
+    steps[0] = result._plan.x0
+    steps[np.arange(result.nit) + 1, result.log["coordinate"]] = result.log["increment"]
+    return np.cumsum(steps, axis=0)
+
+
 class Record:
     """A recorded run, computed again by the specification.
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import version
 
 import numpy as np
@@ -22,8 +23,82 @@ from ._instances import chosen
 from ._report import Report, Row
 from ._settings import Settings
 
-#: Kinds of rows, each with random streams of its own, in this order.
 KINDS = ("tight", "exact", "ordinary", "lemma", "trace")
+
+Tick = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Job:
+    """Rows that come from the same runs.
+
+    Attributes
+    ----------
+    runs, rows : int
+        How many there will be.
+    make : callable
+        ``make(settings, seed, tick)`` makes the rows and calls `tick` after every run.
+    """
+
+    runs: int
+    rows: int
+    make: Callable[[Settings, np.random.SeedSequence, Tick], list[Row]]
+
+
+def _single(runs: int, row: Callable[..., Row], *case: object) -> Job:
+    """Make a job of a function that makes one row of a case."""
+    return Job(runs, 1, lambda settings, seed, tick: [row(*case, settings, seed, tick)])
+
+
+def _tights(settings: Settings, names: Sequence[str]) -> list[Job]:
+    cases = _tight.TIGHT[: _tight.QUICK] if settings.quick else _tight.TIGHT
+    return [_single(_tight.replicates(settings), _tight.tight_row, case) for case in cases]
+
+
+def _exacts(settings: Settings, names: Sequence[str]) -> list[Job]:
+    cases = _exact.cases(settings)
+    return [_single(case.replicates(settings), _exact.exact_row, case) for case in cases]
+
+
+def _ordinaries(settings: Settings, names: Sequence[str]) -> list[Job]:
+    p = settings.n_threads
+    counts = [p] if settings.quick or p == 1 else [p, 1]
+    runs = _ordinary.replicates(settings)
+    return [
+        _single(runs, _ordinary.ordinary_row, name, method, q)
+        for name in names
+        for method in _ordinary.METHODS
+        for q in counts
+    ]
+
+
+def _lemmas(settings: Settings, names: Sequence[str]) -> list[Job]:
+    proofs = [proof for proof in _lemma.PROOFS if proof.quick or not settings.quick]
+    return [
+        *(
+            Job(
+                proof.replicates(settings),
+                len(proof.lemmas(settings.n_threads)),
+                partial(_lemma.proof_rows, proof),
+            )
+            for proof in proofs
+        ),
+        *(_single(1, _lemma.stability_row, limit) for limit in _lemma.LIMITS),
+    ]
+
+
+def _traces(settings: Settings, names: Sequence[str]) -> list[Job]:
+    flights = [flight for flight in _flights.FLIGHTS if flight.quick or not settings.quick]
+    return [_single(1, _flights.flight_row, flight) for flight in flights]
+
+
+MAKERS = {
+    "tight": _tights,
+    "exact": _exacts,
+    "ordinary": _ordinaries,
+    "lemma": _lemmas,
+    "trace": _traces,
+}
 
 
 def suite(
@@ -117,56 +192,34 @@ def suite(
     (True, True)
     """
     names = chosen(objectives)
+    budget = ErrorBudget(alpha)
     if not kinds or not set(kinds) <= set(KINDS):
         raise InvalidArgument.of(
             "kinds", f"must name at least one of {', '.join(KINDS)}", kinds, "Leave it out for all."
         )
-    budget = ErrorBudget(alpha)
     seed = integer("seed", seed, least=0)
     p = _minimize.threads(n_threads, "asysg-con")
     factor = number(
         "steplength_factor", steplength_factor, above=0, remedy="1 leaves the steplengths alone."
     )
-    counts = [p] if quick or p == 1 else [p, 1]
-    ordinary = [(name, method, q) for name in names for method in _ordinary.METHODS for q in counts]
-    ordinary = ordinary if "ordinary" in kinds else []
-    tight = _tight.TIGHT[: _tight.QUICK] if quick else _tight.TIGHT
-    tight = tight if "tight" in kinds else ()
     settings = Settings(quick, p, seed, factor, 0.0)
-    exact = _exact.cases(settings) if "exact" in kinds else ()
-    flights = [flight for flight in _flights.FLIGHTS if flight.quick or not quick]
-    flights = flights if "trace" in kinds else []
-    proofs = [proof for proof in _lemma.PROOFS if proof.quick or not quick]
-    proofs, limits = (proofs, _lemma.LIMITS) if "lemma" in kinds else ([], ())
-    lemmas = sum(len(proof.lemmas(p)) for proof in proofs) + len(limits)
-    count = len(ordinary) + len(tight) + len(exact) + len(flights) + lemmas
+    # One child per kind: leaving some out does not change the draws of the other rows.
+    streams = dict(zip(KINDS, np.random.SeedSequence(seed).spawn(len(KINDS)), strict=True))
+    jobs = [
+        (job, stream)
+        for kind in KINDS
+        if kind in kinds
+        for made in [MAKERS[kind](settings, names)]
+        for job, stream in zip(made, streams[kind].spawn(len(made)), strict=True)
+    ]
+    count = sum(job.rows for job, _ in jobs)
     settings = replace(settings, alpha=budget.share("rows", tests=count, of=budget.total))
-    total = (
-        len(ordinary) * _ordinary.replicates(settings)
-        + len(tight) * _tight.replicates(settings)
-        + sum(case.replicates(settings) for case in exact)
-        + len(flights)
-        + sum(proof.replicates(settings) for proof in proofs)
-        + len(limits)
-    )
+    total = sum(job.runs for job, _ in jobs)
     began = time.perf_counter()
     rows: list[Row] = []
-    # One child per kind: leaving objectives out does not change the draws of the other rows.
-    streams = np.random.SeedSequence(seed).spawn(len(KINDS))
     with tqdm(total=total, unit="run", disable=not progress, desc="verify") as bar:
-        for case, stream in zip(tight, streams[0].spawn(len(tight)), strict=True):
-            rows.append(_tight.tight_row(case, settings, stream, bar.update))
-        for given, stream in zip(exact, streams[1].spawn(len(exact)), strict=True):
-            rows.append(_exact.exact_row(given, settings, stream, bar.update))
-        for proof, stream in zip(proofs, streams[3].spawn(len(proofs)), strict=True):
-            rows += _lemma.proof_rows(proof, settings, stream, bar.update)
-        rows += [_lemma.stability_row(limit, settings, bar.update) for limit in limits]
-        for flight, stream in zip(flights, streams[4].spawn(len(flights)), strict=True):
-            rows.append(_flights.flight_row(flight, settings, stream, bar.update))
-        for (name, method, q), stream in zip(
-            ordinary, streams[2].spawn(len(ordinary)), strict=True
-        ):
-            rows.append(_ordinary.ordinary_row(name, method, q, settings, stream, bar.update))
+        for job, stream in jobs:
+            rows += job.make(settings, stream, bar.update)
     report = Report(
         rows=tuple(rows),
         alpha=budget.total,

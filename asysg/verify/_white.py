@@ -37,6 +37,7 @@ class White:
     D: Vector
 
     @classmethod
+    @np.errstate(over="ignore", invalid="ignore")  # squares of a run that explodes: inf says so
     def of(cls, here: Vector, there: Vector) -> White:
         """Make it from the gradients at the iterates, (K, n), and at the reads, (K, M, n)."""
         apart = here[:, np.newaxis] - there

@@ -13,9 +13,11 @@ import pytest
 from asysg import simulate
 from asysg.objectives import Quadratic
 from asysg.simulate import delays
-from asysg.verify._exact import Given, Recorded, exact_row
+from asysg.verify._exact import Given, Recorded, Steps, exact_row
+from asysg.verify._given import Seen
 from asysg.verify._settings import Settings
 from asysg.verify._tight import TIGHT, Tight, tight_row
+from asysg.verify._white import White, watched
 from tests.budget import alpha
 
 #: As much as a row of the whole suite gets; at most 40 rows are tested here.
@@ -124,6 +126,11 @@ GIVEN = [
     ("asysg-incon", "late"),
     ("asysg-incon", "subsets"),
     ("asysg-incon", "fresh"),
+    ("asysg-con", "constant"),
+    ("asysg-incon", "constant"),
+    ("asysg-con", "random"),
+    ("asysg-incon", "random"),
+    ("asysg-incon", "scan"),
 ]
 
 
@@ -136,10 +143,16 @@ def test_sound_runs_agree_with_their_exact_moments(method, reads):
 
 @pytest.mark.parametrize(
     ("method", "reads", "factor"),
-    [("asysg-con", "late", 0.75), ("asysg-incon", "subsets", 1.25), ("asysg-incon", "fresh", 1.1)],
+    [
+        ("asysg-con", "late", 0.9),
+        ("asysg-con", "random", 1.1),
+        ("asysg-incon", "subsets", 1.1),
+        ("asysg-incon", "scan", 0.9),
+        ("asysg-incon", "fresh", 1.1),
+    ],
 )
 def test_a_steplength_too_small_or_too_large_disagrees(method, reads, factor):
-    """`detects` names at most 21 % (7 % for "fresh"): the sign of the error does not matter."""
+    """`detects` names at most 9 %: the sign of the error does not matter."""
     assert exact(Given(method, reads), replace(QUICK, factor=factor)).verdict == "disagrees"
 
 
@@ -177,7 +190,30 @@ def test_fresher_reads_than_given_disagree():
             finally:
                 self.table = kept
 
-    assert exact(Fresh("asysg-con", "late"), FULL).verdict == "disagrees"
+    assert exact(Fresh("asysg-con", "late")).verdict == "disagrees"
+
+
+def test_a_scan_in_the_other_direction_disagrees():
+    """As many updates are missed, in the mean; only the coordinates that they hit differ."""
+
+    class OneWay(Given):
+        def scan(self, stream):
+            return np.ascontiguousarray(super().scan(stream)[:, [1, 1]])
+
+    assert exact(OneWay("asysg-incon", "scan")).verdict == "disagrees"
+
+
+def test_single_steps_of_real_threads_agree_whatever_they_read():
+    row = exact(Steps(2))
+    assert row.verdict == "agrees"
+    assert row.expected is None
+    assert row.T_measured <= row.certificate.T == 4
+
+
+@pytest.mark.parametrize("factor", [0.75, 1.25])
+def test_single_steps_of_another_length_disagree(factor):
+    """`detects` names at most 17 %."""
+    assert exact(Steps(1), replace(QUICK, factor=factor)).verdict == "disagrees"
 
 
 def test_recorded_delays_give_the_moments_of_real_threads():
@@ -190,24 +226,25 @@ def test_a_recorder_that_understates_delays_disagrees():
     """Every delay is 4 and the log says 0: simulated, so that the delays are what is meant."""
 
     class Lying(Recorded):
-        def run(self, stream, factor):
-            result = simulate.minimize(
-                self.problem,
-                self.x0,
+        def watch(self, stream, settings):
+            result, x = watched(
+                simulate.minimize,
+                obj=self.problem,
+                x0=self.x0,
                 method=self.method,
-                steplength=factor * self.gamma,
+                steplength=self.gamma,
                 batch_size=self.M,
                 n_updates=self.K,
                 delays=delays.constant(self.T),
-                n_records=20,
                 constants=self.constants,
                 rng=stream,
             )
             log = np.zeros(self.K, dtype=[("start", np.int64)])
             log["start"] = np.arange(self.K)
-            return replace(result, log=log)
+            here = x[:-1] * self.curvature
+            return Seen(replace(result, log=log), White.of(here, here[:, np.newaxis]))
 
-    assert exact(Lying(2, 2000)).verdict == "disagrees"
+    assert exact(Lying(2, 500)).verdict == "disagrees"
 
 
 def test_a_run_that_explodes_is_violated():

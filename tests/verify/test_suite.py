@@ -76,6 +76,7 @@ def test_real_threads_measure_their_delay(report):
         ("ordinary", "asysg-con"),
         ("ordinary", "asysg-incon"),
         ("exact", "asysg-con"),
+        ("exact", "asysg-incon"),
         ("lemma", "asysg-incon"),
         ("trace", "asysg-con"),
         ("trace", "asysg-incon"),
