@@ -75,10 +75,12 @@ cdef int partial(
     cdef const linear_t *p = <const linear_t *>self
     cdef row_t r = row(&p.rows, <int64_t>sample)
     cdef int64_t at = row_find(r, i)
+    cdef double found = 0.0
     if at >= 0:
-        out[0] += slope(p, r, x) * r.a[at]
+        found = slope(p, r, x) * r.a[at]
     if p.reg != 0.0:
-        out[0] += p.reg * losses.saturating_slope(x[i])
+        found += p.reg * losses.saturating_slope(x[i])
+    out[0] += found
     return ASYSG_OK
 
 

@@ -5,8 +5,8 @@
 ends with x exactly at that iterate. Between regions Python records, listens and stores.
 
 Where the shared state may be touched, and in which order, is said in ``clock.h`` and
-``atomic.h``; all else here is private to a worker. Replica mode, skip-ahead and the lone worker
-have files of their own: ``replica.pxd``, ``skip.pyx``, ``alone.pxd``.
+``atomic.h``; all else here is private to a worker. AsySG-con's server, replica mode, skip-ahead and
+the lone worker have files of their own: ``server.pxd``, ``replica.pxd``, ``skip.pyx``, ``alone.pxd``.
 """
 
 from cython.parallel cimport prange
@@ -14,7 +14,6 @@ from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.math cimport NAN, isfinite
 from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy, memset
 
 from .abi cimport ASYSG_OBJECTIVE, ASYSG_OK, asysg_objective, gradients
 from .alone cimport alone
@@ -24,18 +23,14 @@ from .clock cimport (
     asysg_cell,
     asysg_clock_done,
     asysg_clock_start,
-    asysg_lock,
     asysg_peek,
     asysg_poke,
-    asysg_stress,
-    asysg_unlock,
 )
 from .replica cimport replica
 from .rng cimport asysg_below, asysg_word
+from .server cimport con
 from .skip cimport Skip, skip_ahead
-from .vector cimport asysg_step
 from .worker cimport (
-    CHECK_EVERY,
     CON,
     DELAYS,
     FAILED,
@@ -61,7 +56,6 @@ from .worker cimport (
     sample,
     steplength,
     support,
-    tally,
     ticket,
     wait,
     write,
@@ -164,79 +158,6 @@ cdef void hogwild(Run *r, int64_t w, Worker *me) noexcept nogil:
             if count < 0:
                 break  # that was all of x
         done(r, w, me, k, start, -1, NAN, NAN, NAN)
-
-
-cdef int64_t serve(
-    Run *r, int64_t w, Worker *me, int64_t start, bint only_read, int64_t *now
-) noexcept nogil:
-    """Write my update and take my next snapshot, in one pass over x; return the update's number.
-
-    The parameter server of AsySG-con. Passes go through the segments of x hand over hand: the
-    lock of the next segment is taken before that of the last one is given back, so no pass
-    overtakes another and all meet in the same order in every segment. Hence a snapshot is exactly
-    the iterate of its place in that order, although several passes are on their way at once; the
-    lock of segment 0 makes the order, and guards the clock. The gradient is zero afterwards.
-    A read only, and ASYSG_LATE, where the update would come too late.
-    """
-    cdef int64_t s, m, k, first, count
-    cdef bint late
-    cdef double step = 0.0
-    cdef size_t size = r.f.n * sizeof(double)
-    asysg_lock(&r.locks[0])
-    k = asysg_peek(r.clock.now)
-    late = only_read or (r.max_delay >= 0 and k - start > r.max_delay)
-    if not late:
-        step = steplength(r, k)
-        asysg_poke(r.clock.now, k + 1)
-    now[0] = k if late else k + 1
-    if r.recording >= UPDATES and not late:
-        r.log[k - r.base] = Entry(w, start, me.draw, -1, NAN, NAN, NAN)
-    if r.recording == READS and not late:
-        for m in range(r.M):
-            memcpy(r.reads + ((k - r.base) * r.M + m) * r.f.n, me.xhat, size)
-    for s in range(r.segments):
-        if s:
-            asysg_lock(&r.locks[s])
-            asysg_unlock(&r.locks[s - 1])
-        first = s * r.segment
-        count = min(r.segment, r.f.n - first)
-        if not late:
-            asysg_step(step, r.x + first, me.g + first, count)
-        asysg_stress()
-        memcpy(me.xhat + first, r.x + first, count * sizeof(double))
-        memset(me.g + first, 0, count * sizeof(double))
-    asysg_unlock(&r.locks[r.segments - 1])
-    return ASYSG_LATE if late else k
-
-
-cdef void con(Run *r, int64_t w, Worker *me) noexcept nogil:
-    """AsySG-con (Algorithm 1): whole-vector updates, every read exactly some iterate."""
-    cdef int64_t j, k, start = 0, now = 0
-    if not next_draw(r, me):
-        return
-    serve(r, w, me, 0, True, &start)
-    while True:
-        draw_samples(r, me)
-        if gradients(r.f, me.xhat, me.samples, r.M, me.work, me.g) != ASYSG_OK:
-            failed(r, me)
-            return
-        k = serve(r, w, me, start, False, &now)
-        if k == ASYSG_LATE:
-            me.recomputed += 1
-            start = now
-            continue
-        me.updates += 1
-        tally(me, k - start)
-        # A look at every entry now and then, because one at every update would cost as much as
-        # the update.
-        if me.updates % CHECK_EVERY == 0:
-            for j in range(r.f.n):
-                if not isfinite(me.xhat[j]):
-                    diverged(r, me, k)
-                    return
-        start = now
-        if not next_draw(r, me):
-            return
 
 
 cdef inline void work(Run *r, int64_t w, Worker *me, Method method) noexcept nogil:

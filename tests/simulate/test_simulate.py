@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 import asysg
 from asysg import InvalidArgument, _draws, objectives, simulate
@@ -81,14 +82,14 @@ def test_laws_of_the_schedules():
     Power: probabilities off by 1 % of themselves are found.
     """
     counts = np.bincount(delays.uniform(5).table((1, 2), 0, 300_000, 5).ravel())
-    assert_uniform(counts, alpha=alpha("given delays", 2), detects=0.01)
+    assert_uniform(counts, alpha=alpha("given delays", 5), detects=0.01)
     seen = delays.subsets(5, 0.3).seen((1, 2), 0, 300_000, 5)
     hits = int(seen.sum())
-    assert_proportion(hits, seen.size, 0.3, alpha=alpha("given delays", 2), detects=0.003)
+    assert_proportion(hits, seen.size, 0.3, alpha=alpha("given delays", 5), detects=0.003)
 
 
 def test_laws_of_delays():
-    """Null: delays have the probabilities asked for; chi-square, 3 tests at 1e-9.
+    """Null: delays have the probabilities asked for; chi-square, 3 tests.
 
     A probability off by 1 % of itself is found with power > 0.99 (noncentrality 1e6 * 1e-4 * p
     = 100 for the smallest, p = 1 at N = 3e6).
@@ -102,7 +103,7 @@ def test_laws_of_delays():
         p = np.array(weight) / np.sum(weight)
         counts = np.bincount(schedule.table((1, 2), 0, 1_000_000, 3).ravel(), minlength=len(p))
         assert not counts[p == 0].any()
-        assert stats.chisquare(counts[p > 0], 3e6 * p[p > 0]).pvalue > 1e-9
+        assert stats.chisquare(counts[p > 0], 3e6 * p[p > 0]).pvalue > alpha("given delays", 5)
 
 
 def test_stragglers():
