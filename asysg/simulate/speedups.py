@@ -189,7 +189,8 @@ def study(
         Worker counts, >= 1; 1 is added if it is not there.
     speeds : Speeds, or callable p -> Speeds
     n_replicates : int
-        Each has seeds of its own and a target of its own, at least 1.
+        At least 1, each with a target of its own and a seed of its own: all worker counts of a
+        replicate draw the same samples, so that chance does not come between them.
     progress : bool
         Show a progress bar of the runs.
     rng : int, Generator, SeedSequence or None
@@ -216,13 +217,13 @@ def study(
     """
     counts = tuple(sorted({1, *(integer("workers", p, least=1) for p in workers)}))
     replicates = integer("n_replicates", n_replicates, least=1)
-    seeds = np.random.default_rng(rng).integers(2**63, size=(replicates, len(counts)))
+    seeds = np.random.default_rng(rng).integers(2**63, size=replicates).tolist()
     records = []
     bar = tqdm(total=replicates * len(counts), unit="run") if progress else None
     try:
-        for replicate in range(replicates):
+        for replicate, seed in enumerate(seeds):
             results = {}
-            for p, seed in zip(counts, seeds[replicate].tolist(), strict=True):
+            for p in counts:
                 results[p] = minimize(
                     obj,
                     x0,
@@ -240,7 +241,7 @@ def study(
                 if bar is not None:
                     bar.update()
             rows = curves_to_rows({p: res.trace for p, res in results.items()})
-            for row, seed in zip(rows, seeds[replicate].tolist(), strict=True):
+            for row in rows:
                 res = results[row.n_workers]
                 records.append(
                     {
