@@ -332,7 +332,7 @@ def evidence(method: str, p: int) -> tuple[Hypothesis, ...]:
                 {},
                 "assumed",
                 "true as far as the time of an update does not depend on its sample; the robust "
-                "form does not need it",
+                "form does not need it, and asysg.verify.examine tests it on a flight record",
             )
         )
     return tuple(found)

@@ -7,7 +7,7 @@ recursion, so what a theorem bounds is known here to the last digits, without a 
 
 `constant_delay` sums closed forms, `scheduled` follows given delays or given sets of missed
 updates, `random_delays` averages over independent random delays, `isotropic` is the fast way for
-H = lam I in any dimension.
+H = lam I in any dimension, and `limits` tells where that ends with a constant delay.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from scipy.signal import lfilter
 from ._check import choice, matrix, number, whole
 from ._errors import InvalidArgument
 from ._frame import ALGORITHMS
+from ._limits import Limits, limits
 from ._window import (
     Engine,
     Moments,
@@ -38,10 +39,12 @@ if TYPE_CHECKING:
     from ._check import Array
 
 __all__ = [
+    "Limits",
     "Moments",
     "constant_delay",
     "impulse_response",
     "isotropic",
+    "limits",
     "random_delays",
     "scheduled",
     "stability_limit",

@@ -3,6 +3,7 @@
 from ._load import load
 from ._report import Report, Row
 from ._suite import suite
+from ._tightness import Tightness, tightness
 from ._trace import Examination, examine
 
-__all__ = ["Examination", "Report", "Row", "examine", "load", "suite"]
+__all__ = ["Examination", "Report", "Row", "Tightness", "examine", "load", "suite", "tightness"]

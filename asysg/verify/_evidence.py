@@ -74,7 +74,8 @@ def certificate(
         measured_halfwidth=half_width(values) if finite else None,
         evidence={h.name: h for h in evidence}.values(),
         corollary=corollary,
-        note=f"mean over {len(values)} independent replicates",
+        note=f"Measured: mean over {len(values)} independent replicates"
+        + (f"; +/- {CONFIDENCE:.0%} interval by Student's t." if finite else "."),
     )
 
 

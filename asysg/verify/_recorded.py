@@ -132,7 +132,7 @@ class Steps:
     """
 
     M, K = 2, 600
-    method, objective, form = "asysg-incon", "anisotropic", "plus"
+    method, objective, form = "asysg-incon", "single steps", "plus"
 
     def __init__(self, p: int) -> None:
         self.p = p
@@ -140,7 +140,7 @@ class Steps:
         self.problem, self.x0 = Given.problem, START
         self.constants = self.problem.constants(START, T=self.T)
         self.gamma = 0.8 * theory.incon.gamma_max(self.constants, M=self.M, T=self.T)
-        self.run_on = "1 thread, steps" if p == 1 else f"{p} threads, steps"
+        self.run_on = "1 thread" if p == 1 else f"{p} threads"
 
     def replicates(self, settings: Settings) -> int:
         """Return how many replicates the row has."""

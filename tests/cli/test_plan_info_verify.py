@@ -148,6 +148,21 @@ def test_verify_passes_its_options_on(capsys, monkeypatch, tmp_path, ok):
     }
 
 
+def test_verify_tightness_prints_and_saves_the_table(capsys, monkeypatch, tmp_path):
+    from asysg import verify
+
+    found = verify.tightness(forms=["plus"], T=[0, 1])
+    seen = {}
+    monkeypatch.setattr(verify, "tightness", lambda **options: seen.update(options) or found)
+    assert main(["verify", "--tightness", "--seed", "3", "--out", str(tmp_path)]) == 0
+    assert seen == {"replicates": 20, "seed": 3, "progress": True}
+    out = capsys.readouterr().out
+    assert out.count("plus") == 4
+    lines = (tmp_path / "tightness.csv").read_text().splitlines()
+    assert lines[0] == "algorithm,form,T,noise part,at gamma/largest,start part,at gamma/largest"
+    assert lines[1] == "con,plus,0,1.0000,1.000,1.0000,1.000"
+
+
 def test_module_is_a_way_in(tmp_path):
     done = subprocess.run(
         [sys.executable, "-W", "error", "-m", "asysg", "run", str(tmp_path / "none.svm")],
