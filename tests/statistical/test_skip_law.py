@@ -2,8 +2,8 @@
 
 Every null is "the process is that of independent uniform draws of a coordinate and M samples".
 Statistics are chi-squares with cells of expectation 20 or more; no more than 40 tests, each at a
-false alarm of 1e-9. Power: a relative error e of one cell of probability P is worth a noncentrality of
-count * P * e^2; with the counts below 10 % in any cell tested is found with probability > 0.99
+false alarm of 1e-9. Power: a relative error e of one cell of probability P is worth a noncentrality
+of count * P * e^2; with the counts below 10 % in any cell tested is found with probability > 0.99
 where count * P >= 10^4, and the negative controls show that laws which are nearly right (a gap
 law 3 % off, entries drawn by columns) are rejected.
 """
