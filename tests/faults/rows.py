@@ -13,7 +13,6 @@ from collections.abc import Sequence
 
 from asysg import verify
 
-
 #: Of the ordinary rows, which convict next to nothing, these stand for all.
 OBJECTIVES = ("cosine", "sigmoid")
 
