@@ -83,7 +83,7 @@ class Record:
         if self.incon:
             path = recursion.incon(f.partial, *start, self.log["coordinate"])
         else:
-            path = recursion.con(lambda x, s, g: f.gradient(x, s, out=g), *start)
+            path = recursion.con(f.minibatch, *start)
         return np.array([self.plan.x0, *path])
 
     def _gradients(self) -> Vector:
