@@ -74,6 +74,7 @@ class Checkpoint:
             "recomputed": state.recomputed,
             "overwrites": state.overwrites,
             "workers": state.workers,
+            "pending": list(state.pending),
         }
         arrays = {
             "x": x,
@@ -119,6 +120,7 @@ class Checkpoint:
                     recomputed=meta["recomputed"],
                     overwrites=meta["overwrites"],
                     workers=meta["workers"],
+                    pending=tuple(meta.get("pending", ())),
                 )
                 return meta, state, x
         except Exception as error:  # a damaged file makes its readers raise almost anything

@@ -16,6 +16,7 @@ from .theory import Certificate, Hypothesis
 LOSSES = {
     "atomic": "every add is atomic, or made under the lock",
     "lossy": "counted where a write overwrote another; each lost one update or more",
+    "served": "the server alone writes x, one update after the other",
     "simulated": "simulated",
 }
 

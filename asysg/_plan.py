@@ -88,6 +88,8 @@ class State:
     recomputed: int = 0
     overwrites: int = 0
     workers: int = 0
+    #: Draws below ``clock + len(pending)`` that no update was made of yet.
+    pending: tuple[int, ...] = ()
 
 
 def make_plan(

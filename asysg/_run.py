@@ -62,9 +62,11 @@ class Engine(Protocol):
     def reads(self) -> NDArray[np.float64] | None: ...
     @property
     def trouble(self) -> tuple[str, int, int] | None: ...
+    @property
+    def pending(self) -> tuple[int, ...]: ...
 
     def advance(self, until: int, gamma: NDArray[np.float64]) -> object:
-        """Do updates ``clock .. until - 1``, or as many as go well."""
+        """Do updates ``clock .. until - 1``, or as many as go well and do not keep one waiting."""
 
 
 def recorded(key: Key, K: int, n_records: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -123,7 +125,7 @@ def run(plan: Plan, engine: Engine, state: State, workers: Callable[[], int]) ->
                         status = "diverged"
                     if engine.trouble is not None:
                         status = engine.trouble[0]
-                    elif interrupts.asked and until < plan.K:
+                    elif interrupts.asked and engine.clock < plan.K:
                         status = "interrupted"
                     if status != "completed":
                         break
@@ -303,6 +305,7 @@ def merged(state: State, engine: Engine, workers: int) -> State:
         recomputed=state.recomputed + engine.recomputed,
         overwrites=state.overwrites + engine.overwrites,
         workers=max(state.workers, workers),
+        pending=engine.pending,
     )
 
 

@@ -452,6 +452,11 @@ cdef class Threads:
         return "failed" if self.workers[w].trouble == FAILED else "diverged", w, k
 
     @property
+    def pending(self):
+        """Draws below the clock that no update was made of: none, between two regions."""
+        return ()
+
+    @property
     def histogram(self):
         """Updates by delay, in log2 bins, shape (64,)."""
         return self.histograms[:, :64].sum(axis=0)

@@ -50,6 +50,7 @@ class Given:
         self.log: NDArray[Any] | None = None
         self.log_dtype = np.dtype(np.void)
         self.reads: NDArray[np.float64] | None = None
+        self.pending: tuple[int, ...] = ()
 
     @property
     def x(self) -> NDArray[np.float64]:
