@@ -162,6 +162,7 @@ def identity(plan: Plan) -> dict[str, Any]:
         "record": plan.record,
         "update": plan.update,
         "max_delay": plan.max_delay,
+        **({"n_push": plan.n_push} if plan.method == "downpour" else {}),
     }
 
 

@@ -60,6 +60,7 @@ class Plan:
     max_delay: int | None = None
     update: str = "atomic"
     record: str | bool = "sampled"
+    n_push: int = 1  # local steps an update is made of (downpour)
     simulated: bool = False
     constant_delay: bool = False
     constants: ProblemConstants | None = None

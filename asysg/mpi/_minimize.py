@@ -192,6 +192,8 @@ def minimize(
             if stored is not None:
                 repeats = isinstance(rng, int | np.integer)
                 plan, state, x = resumed(plan, *stored, repeats=repeats)
+                # Where it goes on, the first updates read what there is.
+                plan = replace(plan, constant_delay=plan.constant_delay and not state.clock)
             agreement = {**identity(plan), **vars(options), "gradient at x0": probe(plan)}
         except Exception as raised:
             error, agreement = raised, {}
@@ -285,6 +287,7 @@ def planned(
         max_delay=max_delay,
         update="served",
         record=record,
+        n_push=options.n_push,
         constant_delay=plan.method == "delayed",
         evidence=evidence(plan.method, max(1, size - 1) * options.in_flight, options.n_push),
     )

@@ -79,7 +79,7 @@ def ranks(
     ObjectiveError, InvalidArgument, RuntimeError
         On every rank, if the run ended by an exception on one; on that one, its own.
     """
-    n, work = plan.objective.n, Work(plan, options.n_push, local=options.local)
+    n, work = plan.objective.n, Work(plan, local=options.local)
     if comm.size == 1:
         result, server = lead(plan, options, LocalWire(n, options.in_flight, work), state, x)
         return with_cluster(result, server, [], {}, [])

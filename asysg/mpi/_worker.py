@@ -28,16 +28,15 @@ class Work:
     Parameters
     ----------
     plan : Plan
-        Objective, batch size, key.
-    n_push : int
-        Local steps of which an answer is made, each on an equal part of the minibatch.
+        Objective, batch size, key, and local steps of which an answer is made, each on an equal
+        part of the minibatch.
     local : bool
         Go on from a replica of x, which takes every step at once that is sent.
     """
 
-    def __init__(self, plan: Plan, n_push: int, *, local: bool) -> None:
+    def __init__(self, plan: Plan, *, local: bool) -> None:
         self._gradients = Gradients(plan.objective._capsule, M=plan.M, key=plan.key)
-        self._M, self._n_push, self._local = plan.M, n_push, local
+        self._M, self._n_push, self._local = plan.M, plan.n_push, local
         self._replica = np.zeros(plan.objective.n)
         self._step = np.zeros(plan.objective.n)
 
