@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import InvalidArgument
-from ._wire import ECHO, RankSlot, RankWire, Side
+from ._wire import AWAKE, ECHO, RankSlot, RankWire, Side
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -72,9 +72,11 @@ def connect(comm: MPI.Comm, n: int, in_flight: int, transport: str) -> Connectio
     InvalidArgument
         On every rank, if "shared" is asked for and no worker is on the server's host.
     """
+    import joblib
     from mpi4py import MPI
 
     node = comm.Split_type(MPI.COMM_TYPE_SHARED)
+    awake = AWAKE if node.size <= joblib.cpu_count() else 0.0
     places = comm.bcast(MPI.Group.Translate_ranks(comm.group, None, node.group))
     near = [rank for rank in range(1, comm.size) if places[rank] != MPI.UNDEFINED]
     window, ways, seconds = None, {}, {}
@@ -97,10 +99,10 @@ def connect(comm: MPI.Comm, n: int, in_flight: int, transport: str) -> Connectio
         ways["messages"] = slots(comm, n, in_flight, everyone, {}, None)
     if near and transport == "auto":
         if comm.rank == 0:
-            seconds = {way: rounds(found, near) for way, found in ways.items()}
+            seconds = {way: rounds(found, near, awake) for way, found in ways.items()}
         elif comm.rank in near:
             for way in ways.values():
-                echo(way[0])
+                echo(way[0], awake)
         seconds = comm.bcast(seconds)
     use = near if transport == "shared" or (seconds and best(seconds) == "shared") else []
     transports = ["shared" if rank in use else "messages" for rank in range(1, comm.size)]
@@ -116,7 +118,7 @@ def connect(comm: MPI.Comm, n: int, in_flight: int, transport: str) -> Connectio
         for number, slot in enumerate(kept):
             slot.number = number
     hosts = comm.allgather(MPI.Get_processor_name())
-    return Connection(RankWire(kept), transports, seconds, hosts, window)
+    return Connection(RankWire(kept, awake), transports, seconds, hosts, window)
 
 
 def best(seconds: dict[str, float]) -> str:
@@ -156,7 +158,7 @@ def slots(
     return found
 
 
-def rounds(found: Sequence[RankSlot], workers: Sequence[int]) -> float:
+def rounds(found: Sequence[RankSlot], workers: Sequence[int], awake: float) -> float:
     """Return the seconds of a round with a worker, as the server sees it.
 
     The fastest round of each worker counts: what else runs here can only delay one.
@@ -164,7 +166,7 @@ def rounds(found: Sequence[RankSlot], workers: Sequence[int]) -> float:
     fastest = []
     for worker in workers:
         slot = next(slot for slot in found if slot.worker == worker - 1)
-        wire, times = RankWire([slot]), []
+        wire, times = RankWire([slot], awake), []
         x = np.zeros(len(slot.out.vector))
         for _ in range(ROUNDS):
             begin = time.perf_counter()
@@ -178,9 +180,9 @@ def rounds(found: Sequence[RankSlot], workers: Sequence[int]) -> float:
     return float(np.mean(fastest))
 
 
-def echo(slot: RankSlot) -> None:
+def echo(slot: RankSlot, awake: float) -> None:
     """Send back what the server sends, as often as it does."""
-    wire = RankWire([slot])
+    wire = RankWire([slot], awake)
     slot.listen()
     for left in range(ROUNDS, 0, -1):
         wire.wait()

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from .._check import choice, integer, number
 from .._checkpoint import Checkpoint, identity, resumed
 from .._draws import RNG
-from .._plan import Intermediate, Plan, State, make_plan, prescribe
+from .._plan import Intermediate, Plan, State, make_plan
 from ..errors import InvalidArgument
 from ..objectives import Objective
 from ..result import Result
@@ -259,9 +259,7 @@ def checked(
     return Options(late, delay, n_fetch, n_push, in_flight, transport, patience)
 
 
-def planned(
-    size: int, options: Options, plan: Plan, max_delay: int | None, record: str
-) -> Plan:
+def planned(size: int, options: Options, plan: Plan, max_delay: int | None, record: str) -> Plan:
     """Complete the plan by what depends on the method and on the ranks."""
     choice("record", record, ("sampled", "full"))
     if max_delay is not None:

@@ -89,7 +89,12 @@ def ranks(
     try:
         if comm.rank == 0:
             result, server = lead(
-                plan, options, connection.wire, state, x, lambda w: comm.recv(source=w + 1, tag=TEXT)
+                plan,
+                options,
+                connection.wire,
+                state,
+                x,
+                lambda w: comm.recv(source=w + 1, tag=TEXT),
             )
             ended = with_cluster(
                 result, server, connection.transports, connection.seconds, connection.hosts

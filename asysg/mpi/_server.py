@@ -38,7 +38,7 @@ from .._core.rank import FAILED, NOT_FINITE, descend
 from .._core.threads import LOG
 from .._plan import Plan
 from ..errors import ObjectiveError
-from ._wire import GO_ON, RAISED, WORK, Idle, Slot, Wire
+from ._wire import GO_ON, RAISED, WORK, Slot, Wire
 
 #: Without a gradient for so long, the server looks whether it has been told to stop.
 LOOK_UP = 0.05
@@ -157,6 +157,7 @@ class Server:
         base, stride = self.clock, int(len(gamma) > 1)
         self.log = np.zeros(until - base, dtype=LOG) if self.plan.record == "full" else None
         end, self._gamma = time.perf_counter() + LOOK_UP, float(gamma[0])
+        self._lose_patience()
         while self.clock < until and self.trouble is None:
             while self._may_give():
                 self._give(self._free.popleft(), self._draw())
@@ -168,7 +169,7 @@ class Server:
 
     def drain(self) -> None:
         """Wait for every gradient that is under way, and forget it."""
-        idle = Idle()
+        idle = self._wire.idle()
         while len(self._arrived) < len(self._out):
             if not self._poll():
                 idle()
@@ -283,10 +284,9 @@ class Server:
 
     def _hear(self, end: float) -> bool:
         """Wait until something arrives, but not beyond `end`."""
-        idle = Idle()
+        idle = self._wire.idle()
         while not self._poll():
             if time.perf_counter() > end:
-                self._lose_patience()
                 return False
             idle()
         if self._told:
@@ -297,10 +297,15 @@ class Server:
         return True
 
     def _lose_patience(self) -> None:
-        patience, silent = self.rule.patience, {slot.number for slot in self._arrived}
+        """Raise if a worker has been silent for too long."""
+        patience = self.rule.patience
+        if patience is None:
+            return
+        self._poll()
+        answered = {slot.number for slot in self._arrived}
         for number, out in self._out.items():
             waited = time.perf_counter() - out.since
-            if patience is not None and number not in silent and waited > patience:
+            if number not in answered and waited > patience:
                 worker = self._wire.slots[number].worker
                 raise SilentWorker(
                     f"worker {worker} (rank {worker + 1}) must answer within patience = "
@@ -324,6 +329,7 @@ class Barrier(Server):
         self.log = np.zeros(until - base, dtype=LOG) if self.plan.record == "full" else None
         end = time.perf_counter() + LOOK_UP
         slots = self._wire.slots[: self.plan.M]
+        self._lose_patience()
         while self.clock < until:
             if not self._out:
                 for part, slot in enumerate(slots):

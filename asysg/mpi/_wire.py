@@ -46,22 +46,29 @@ WORK, GO_ON, ECHO, STOP = range(4)
 RAISED = 3
 #: Slot s of a worker has the tag s, and its traceback this one.
 TEXT = 1 << 14
-#: Seconds a rank that waits gives its core away without sleeping, and the longest sleep.
+#: Seconds a rank that waits stays awake where it has a core of its own, and the longest sleep.
 AWAKE, NAP = 2e-4, 1e-3
 
 
 class Idle:
-    """Wait without burning a core that others may need: yield at first, then sleep.
+    """Wait without burning a core that others may need.
 
-    Each sleep is an eighth of what was waited so far, so that it delays the answer by no more.
+    Stay awake for a while where ranks have cores of their own; then, and where they share cores
+    from the start, sleep. Each sleep is an eighth of what was waited so far (and as long as the
+    system's shortest), so that it hardly delays the answer.
+
+    Parameters
+    ----------
+    awake : float
+        Seconds before the first sleep.
     """
 
-    def __init__(self) -> None:
-        self.begin = time.perf_counter()
+    def __init__(self, awake: float) -> None:
+        self.begin, self.awake = time.perf_counter(), awake
 
     def __call__(self) -> None:
         waited = time.perf_counter() - self.begin
-        if waited < AWAKE:
+        if waited < self.awake:
             os.sched_yield()
         else:
             time.sleep(min(waited / 8, NAP))
@@ -101,6 +108,9 @@ class Wire(Protocol):
 
     @property
     def slots(self) -> Sequence[Slot]: ...
+
+    def idle(self) -> Idle:
+        """Return what to call between two polls."""
 
     def poll(self) -> list[int]:
         """Return the slots whose message has arrived since the last call; do not wait."""
@@ -156,14 +166,25 @@ class RankSlot:
 
 
 class RankWire:
-    """All slots of a rank, and the persistent requests they listen with."""
+    """All slots of a rank, and the persistent requests they listen with.
 
-    def __init__(self, slots: Sequence[RankSlot]) -> None:
+    Parameters
+    ----------
+    slots : sequence of RankSlot
+    awake : float
+        See `Idle`.
+    """
+
+    def __init__(self, slots: Sequence[RankSlot], awake: float) -> None:
         from mpi4py import MPI
 
-        self.slots = slots
+        self.slots, self.awake = slots, awake
         self._test = MPI.Request.Testsome
         self._incoming = [slot.incoming for slot in slots]
+
+    def idle(self) -> Idle:
+        """Return what to call between two polls."""
+        return Idle(self.awake)
 
     def poll(self) -> list[int]:
         """Return the slots whose message has arrived since the last call."""
@@ -174,7 +195,7 @@ class RankWire:
 
     def wait(self) -> list[int]:
         """Return the slots whose message has arrived, once there are any."""
-        idle = Idle()
+        idle = self.idle()
         while not (arrived := self.poll()):
             idle()
         return arrived
@@ -205,6 +226,10 @@ class LocalWire:
 
     def __init__(self, n: int, in_flight: int, work: Callable[[Side, Side], None]) -> None:
         self.slots = [LocalSlot(number, n, work) for number in range(in_flight)]
+
+    def idle(self) -> Idle:
+        """Return what to call between two polls; there is nothing to wait for."""
+        return Idle(0.0)
 
     def poll(self) -> list[int]:
         """Return the slots whose gradient was computed since the last call."""

@@ -114,5 +114,3 @@ def serve(comm: MPI.Comm, wire: RankWire, plan: Plan, work: Work) -> None:
             slot.post()
     if failure is not None:
         raise failure
-
-

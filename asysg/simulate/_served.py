@@ -7,6 +7,7 @@ on replicas of their own. Both to the last bit, from what the log says.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ def synchronous(plan: Plan, log: NDArray[Any]) -> tuple[Advance, Vector]:
             drawn, parts = samples(plan, log["draw"][k]), int(log["worker"][k]) + 1
             cuts = [plan.M * part // parts for part in range(parts + 1)]
             g = plan.objective.minibatch(x, drawn[: cuts[1]])
-            for first, last in zip(cuts[1:-1], cuts[2:], strict=True):
+            for first, last in pairwise(cuts[1:]):
                 g += plan.objective.minibatch(x, drawn[first:last])
             x[:] -= plan.steps.at(k + 1) * g
 

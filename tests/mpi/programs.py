@@ -102,7 +102,7 @@ def callback(**arguments):
         say(rank=RANK, caught=type(error).__name__, said=str(error))
 
 
-def failing(rank, after, code, **arguments):
+def failing(rank, after, answer, **arguments):
     """Let the objective report a failure on one rank."""
     seen, compute = 0, _worker.Gradients.sum
 
@@ -110,25 +110,25 @@ def failing(rank, after, code, **arguments):
         def sum(self, *given):
             nonlocal seen
             seen += 1
-            return code if RANK == rank and seen > after else compute(self, *given)
+            return answer if RANK == rank and seen > after else compute(self, *given)
 
     _worker.Gradients = Failing
     several([arguments])
 
 
-def different(name, **arguments):
+def different(calls):
     """Call with another argument on the last rank; every rank says what it was told."""
     last = SIZE - 1 == RANK
-    try:
-        if name == "data":
-            arguments.pop("objective")
-            obj = sigmoid(arguments.pop("n"), seed=int(last))
-            asysg.mpi.minimize(obj, np.zeros(obj.n), **arguments)
-        else:
-            value = arguments.pop(name)
-            run(**arguments, **{name: value[last]})
-    except Exception as error:
-        say(rank=RANK, caught=type(error).__name__, said=str(error))
+    for name, arguments in calls.items():
+        values, n = arguments.pop(name), arguments["n"]
+        try:
+            if name == "data":
+                del arguments["n"], arguments["objective"]
+                asysg.mpi.minimize(sigmoid(n, seed=int(last)), np.zeros(n), **arguments)
+            else:
+                run(**arguments, **{name: values[last]})
+        except Exception as error:
+            say(rank=RANK, name=name, caught=type(error).__name__, said=str(error))
 
 
 def refused(calls):

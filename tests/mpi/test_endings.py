@@ -48,10 +48,10 @@ def test_rank_0_raises_and_all_leave(said):
 
 
 @pytest.mark.parametrize("method", ["asysg-con", "sync", "delayed", "downpour"])
-@pytest.mark.parametrize(("code", "status"), [(1, "failed"), (2, "diverged")])
-def test_a_failure_is_reported_with_worker_and_rank(said, method, code, status):
+@pytest.mark.parametrize(("answer", "status"), [(1, "failed"), (2, "diverged")])
+def test_a_failure_is_reported_with_worker_and_rank(said, method, answer, status):
     [found] = said(
-        3, "failing", rank=2, after=20, code=code,
+        3, "failing", rank=2, after=20, answer=answer,
         **{**SIGMOID, "n_updates": 100_000}, method=method, batch_size=2,
     )  # fmt: skip
     assert found["status"] == status
@@ -87,30 +87,29 @@ def test_interrupt_gives_a_partial_result(start, method):
 def test_killed_and_resumed_with_other_ranks(start, said, tmp_path, victim):
     """What is resumed goes on from the checkpoint, each draw still used once, and replays."""
     arguments = {
-        **SIGMOID, "n_updates": 3000, "record": "full", "n_records": 3000,
+        **SIGMOID, "n_updates": 400, "record": "full", "n_records": 400,
         "checkpoint": str(tmp_path / "state.npz"), "checkpoint_every": 0.0,
     }  # fmt: skip
-    job = start(4, "endless", pace=0.001, **arguments)
+    job = start(4, "endless", pace=0.005, **arguments)
     until(job, "begun")
-    time.sleep(0.3)
     os.kill(pids(job, 4)[victim], signal.SIGKILL)
     assert job.wait() != 0
     before = max(line.get("begun", 0) for line in job.lines())
-    assert 0 < before < 3000
+    assert 0 < before < 400
     [found] = said(3, "several", runs=[arguments])
-    assert (found["status"], found["nit"]) == ("completed", 3000)
-    assert found["draws"] == list(range(3000))
+    assert (found["status"], found["nit"]) == ("completed", 400)
+    assert found["draws"] == list(range(400))
     assert found["replayed"] is True
     assert found["workers"] == 3
-    assert sum(found["cluster"]["updates"]) <= 3000 - before + 1
+    assert sum(found["cluster"]["updates"]) <= 400 - before + 1
 
 
 def test_stopped_fixed_delays_go_on_to_the_same_bits(said, start, tmp_path):
     """Where the order is fixed and the reads are current, a run in two pieces is one run."""
-    arguments = {**SIGMOID, "n_updates": 2000, "method": "sync", "batch_size": 4}
+    arguments = {**SIGMOID, "n_updates": 300, "method": "sync", "batch_size": 4}
     [whole] = said(3, "several", runs=[arguments])
     kept = {**arguments, "checkpoint": str(tmp_path / "state.npz"), "checkpoint_every": 0.0}
-    job = start(3, "endless", pace=0.001, **kept)
+    job = start(3, "endless", pace=0.005, **kept)
     until(job, "begun")
     job.process.send_signal(signal.SIGINT)
     job.wait()
@@ -132,16 +131,18 @@ def test_a_silent_worker_ends_the_job(start):
 
 
 def test_ranks_that_disagree_are_refused_on_every_rank(said):
+    cases = {
+        "n_updates": ([100, 200], "n_updates must be the same on every rank, got 100 on rank 0"),
+        "batch_size": ([1, -1], "batch_size must be an integer"),
+        "in_flight": ([1, 2], "in_flight must be the same"),
+        "data": (None, "gradient at x0 must be the same"),
+    }
     base = {**SIGMOID, "n_updates": 100}
-    for name, value, text in (
-        ("n_updates", [100, 200], "n_updates must be the same on every rank, got 100 on rank 0"),
-        ("batch_size", [1, -1], "batch_size must be an integer"),
-        ("in_flight", [1, 2], "in_flight must be the same"),
-        ("data", None, "gradient at x0 must be the same"),
-    ):
-        more = {} if value is None else {name: value}
-        found = said(3, "different", **{**base, **more}, name=name)
-        assert {line["rank"] for line in found} == {0, 1, 2}
-        for line in found:
+    calls = {name: {**base, name: values} for name, (values, _) in cases.items()}
+    found = said(3, "different", calls=calls)
+    for name, (_, text) in cases.items():
+        lines = [line for line in found if line["name"] == name]
+        assert {line["rank"] for line in lines} == {0, 1, 2}
+        for line in lines:
             assert line["caught"] == "InvalidArgument"
             assert text in line["said"]

@@ -7,7 +7,7 @@ import asysg
 from asysg import objectives
 from asysg.simulate import delays
 
-K = 240
+K = 60
 COMMON = {"n": 5, "n_updates": K, "record": "full", "rng": 3, "n_records": 20}
 INTEGERS = {**COMMON, "objective": "integers", "steplength": 1.0, "batch_size": 4}
 SIGMOID = {**COMMON, "objective": "sigmoid", "steplength": 0.25, "batch_size": 4}
@@ -41,7 +41,7 @@ def test_every_update_once_and_replayed_bit_for_bit(said, ranks):
         objectives.Quadratic(1e-300 * np.eye(5), sigma=np.sqrt(5), noise="rademacher"),
         np.zeros(5), method="sgd", steplength=1.0, batch_size=4, n_updates=K, rng=3,
     )  # fmt: skip
-    assert np.abs(serial.x).min() > 0
+    assert np.abs(serial.x).max() > 10
     found = said(
         ranks, "several",
         runs=[{**base, **method} for method in METHODS for base in (INTEGERS, SIGMOID)],
@@ -74,7 +74,9 @@ def test_every_update_once_and_replayed_bit_for_bit(said, ranks):
             tau = method.get("delay", workers - 1)
             assert result["delays"] == [min(k, tau) for k in range(K)]
         if ranks == 1 and method["method"] == "asysg-con":
-            assert result["T"] == min(method.get("in_flight", 1), method.get("max_delay", 9) + 1) - 1
+            assert (
+                result["T"] == min(method.get("in_flight", 1), method.get("max_delay", 9) + 1) - 1
+            )
 
 
 def test_what_is_deterministic_equals_the_simulator_bit_for_bit(said):
@@ -83,20 +85,23 @@ def test_what_is_deterministic_equals_the_simulator_bit_for_bit(said):
     A = rng.normal(size=(20, 5)) / np.sqrt(5)
     obj = objectives.SigmoidRegression(A, (A[:, 0] > 0).astype(float))
     common = {"steplength": 0.25, "batch_size": 4, "n_updates": K, "rng": 3}
-    for ranks, arguments, tau in (
-        (2, {"method": "asysg-con"}, 0),
-        (2, {"method": "delayed", "in_flight": 3}, 2),
-        (4, {"method": "delayed", "transport": "messages"}, 2),
-        (4, {"method": "delayed", "transport": "shared"}, 2),
-    ):
-        [found] = said(ranks, "several", runs=[{**SIGMOID, **arguments}])
-        expected = asysg.simulate.minimize(
-            obj, np.zeros(5), method="asysg-con", delays=delays.constant(tau), **common
-        )
-        np.testing.assert_array_equal(vector(found), expected.x)
-        assert found["T"] == tau
-        if ranks == 4:
-            assert found["cluster"]["transports"] == [arguments["transport"]] * 3
+    cases = {
+        2: [({"method": "asysg-con"}, 0), ({"method": "delayed", "in_flight": 3}, 2)],
+        4: [
+            ({"method": "delayed", "transport": "messages"}, 2),
+            ({"method": "delayed", "transport": "shared"}, 2),
+        ],
+    }
+    for ranks, runs in cases.items():
+        found = said(ranks, "several", runs=[{**SIGMOID, **arguments} for arguments, _ in runs])
+        for result, (arguments, tau) in zip(found, runs, strict=True):
+            expected = asysg.simulate.minimize(
+                obj, np.zeros(5), method="asysg-con", delays=delays.constant(tau), **common
+            )
+            np.testing.assert_array_equal(vector(result), expected.x)
+            assert result["T"] == tau
+            if "transport" in arguments:
+                assert result["cluster"]["transports"] == [arguments["transport"]] * 3
 
 
 def test_late_gradients_are_computed_again(said):
