@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -53,7 +53,7 @@ class Connection:
             self._window.Free()
 
 
-def connect(comm: MPI.Comm, n: int, in_flight: int, transport: str) -> Connection:
+def connect(comm: MPI.Intracomm, n: int, in_flight: int, transport: str) -> Connection:
     """Connect every worker with the server; all ranks call it.
 
     Parameters
@@ -76,6 +76,7 @@ def connect(comm: MPI.Comm, n: int, in_flight: int, transport: str) -> Connectio
     from mpi4py import MPI
 
     node = comm.Split_type(MPI.COMM_TYPE_SHARED)
+    assert isinstance(node, MPI.Intracomm)
     awake = AWAKE if node.size <= joblib.cpu_count() else 0.0
     places = comm.bcast(MPI.Group.Translate_ranks(comm.group, None, node.group))
     near = [rank for rank in range(1, comm.size) if places[rank] != MPI.UNDEFINED]
@@ -106,10 +107,10 @@ def connect(comm: MPI.Comm, n: int, in_flight: int, transport: str) -> Connectio
         seconds = comm.bcast(seconds)
     use = near if transport == "shared" or (seconds and best(seconds) == "shared") else []
     transports = ["shared" if rank in use else "messages" for rank in range(1, comm.size)]
-    kept = []
-    for way, found in ways.items():
+    kept: list[RankSlot] = []
+    for name, found in ways.items():
         for slot in found:
-            if transports[slot.worker] == way:
+            if transports[slot.worker] == name:
                 kept.append(slot)
             else:
                 slot.free()
@@ -128,13 +129,14 @@ def best(seconds: dict[str, float]) -> str:
 
 def seen(window: MPI.Win, place: int, n: int, in_flight: int) -> NDArray[np.float64]:
     """Return a worker's part of the window: (slot, snapshot or gradient, n)."""
-    memory, _ = window.Shared_query(place)
+    memory: Any = window.Shared_query(place)[0]  # a buffer, which its stub does not say
     shape = (in_flight, 2, n)
-    return np.ndarray(shape, dtype=np.float64, buffer=memory)
+    view: NDArray[np.float64] = np.frombuffer(memory, dtype=np.float64).reshape(shape)
+    return view
 
 
 def slots(
-    comm: MPI.Comm,
+    comm: MPI.Intracomm,
     n: int,
     in_flight: int,
     workers: Sequence[int],

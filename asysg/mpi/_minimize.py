@@ -54,7 +54,7 @@ def minimize(
     checkpoint_every: float = 10.0,
     progress: bool = False,
     rng: RNG = None,
-    comm: MPI.Comm | None = None,
+    comm: MPI.Intracomm | None = None,
 ) -> Result | None:
     r"""Minimise an objective on the ranks of an MPI communicator.
 

@@ -49,7 +49,7 @@ class Options:
         return self.n_fetch > 1 or self.n_push > 1
 
 
-def agree(comm: MPI.Comm, error: Exception | None, mine: dict[str, Any]) -> None:
+def agree(comm: MPI.Intracomm, error: Exception | None, mine: dict[str, Any]) -> None:
     """Raise on all ranks if any of them has an error, or was called with something else."""
     said = comm.allgather((None if error is None else str(error), mine))
     if error is not None:
@@ -70,7 +70,7 @@ def agree(comm: MPI.Comm, error: Exception | None, mine: dict[str, Any]) -> None
 
 
 def ranks(
-    comm: MPI.Comm, plan: Plan, options: Options, state: State, x: NDArray[np.float64]
+    comm: MPI.Intracomm, plan: Plan, options: Options, state: State, x: NDArray[np.float64]
 ) -> Result | None:
     """Do this rank's part, and leave together with the others.
 

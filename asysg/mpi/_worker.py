@@ -81,7 +81,7 @@ def deaf() -> Iterator[None]:
         signal.signal(signal.SIGINT, signal.SIG_DFL if theirs is None else theirs)
 
 
-def serve(comm: MPI.Comm, wire: RankWire, plan: Plan, work: Work) -> None:
+def serve(comm: MPI.Intracomm, wire: RankWire, plan: Plan, work: Work) -> None:
     """Compute what the server asks for until it has said on every slot that this is all.
 
     Raises
