@@ -64,19 +64,25 @@ class Job:
 
 
 @pytest.fixture
-def start(tmp_path):
-    """Start programs; what is still running at the end of the test is ended."""
+def start_words(tmp_path):
+    """Start jobs; what is still running at the end of the test is ended."""
     jobs = []
 
-    def starting(ranks: int, program: str, **arguments) -> Job:
+    def starting(words: list[str]) -> Job:
         folder = tmp_path / f"job{len(jobs)}"
         folder.mkdir()
-        jobs.append(Job(folder, command(ranks, program, **arguments)))
+        jobs.append(Job(folder, words))
         return jobs[-1]
 
     yield starting
     for job in jobs:
         job.end()
+
+
+@pytest.fixture
+def start(start_words):
+    """Start programs on so many ranks."""
+    return lambda ranks, program, **arguments: start_words(command(ranks, program, **arguments))
 
 
 @pytest.fixture
