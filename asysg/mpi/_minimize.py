@@ -22,6 +22,7 @@ from ..theory import ProblemConstants
 from ._connect import TRANSPORTS
 from ._evidence import evidence
 from ._ranks import Options, agree, ranks
+from ._signals import Held
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -155,53 +156,56 @@ def minimize(
     world = MPI.COMM_WORLD if comm is None else comm
     if not isinstance(world, MPI.Intracomm) or world == MPI.COMM_NULL:
         raise InvalidArgument.of("comm", "must be an intracommunicator of mpi4py", comm)
-    own = world.Dup()
-    try:
-        error: Exception | None = None
+    with Held(server=world.rank == 0) as held:
+        own = world.Dup()
         try:
-            options = checked(
-                own.size, method, late, delay, n_fetch, n_push, in_flight, transport, patience
-            )
-            plan = planned(
-                own.size,
-                options,
-                make_plan(
-                    obj,
-                    x0,
-                    methods=METHODS,
-                    method=method,
-                    steplength=steplength,
-                    batch_size=batch_size,
-                    n_updates=n_updates,
-                    n_records=n_records,
-                    form=form,
-                    constants=constants,
-                    callback=callback,
-                    progress=progress,
-                    rng=rng,
-                ),
-                max_delay,
-                record,
-            )
-            stored = None
-            if own.rank == 0 and checkpoint is not None:
-                kept = Checkpoint(checkpoint, number("checkpoint_every", checkpoint_every, least=0))
-                stored = kept.read()
-                plan = replace(plan, checkpoint=kept)
-            state, x = State(), plan.x0
-            if stored is not None:
-                repeats = isinstance(rng, int | np.integer)
-                plan, state, x = resumed(plan, *stored, repeats=repeats)
-                # Where it goes on, the first updates read what there is.
-                plan = replace(plan, constant_delay=plan.constant_delay and not state.clock)
-            agreement = {**identity(plan), **vars(options), "gradient at x0": probe(plan)}
-        except Exception as raised:
-            error, agreement = raised, {}
-        agree(own, error, agreement)
-        plan = replace(plan, key=own.bcast(plan.key))
-        return ranks(own, plan, options, state, x)
-    finally:
-        own.Free()
+            error: Exception | None = None
+            try:
+                options = checked(
+                    own.size, method, late, delay, n_fetch, n_push, in_flight, transport, patience
+                )
+                plan = planned(
+                    own.size,
+                    options,
+                    make_plan(
+                        obj,
+                        x0,
+                        methods=METHODS,
+                        method=method,
+                        steplength=steplength,
+                        batch_size=batch_size,
+                        n_updates=n_updates,
+                        n_records=n_records,
+                        form=form,
+                        constants=constants,
+                        callback=callback,
+                        progress=progress,
+                        rng=rng,
+                    ),
+                    max_delay,
+                    record,
+                )
+                stored = None
+                if own.rank == 0 and checkpoint is not None:
+                    kept = Checkpoint(
+                        checkpoint, number("checkpoint_every", checkpoint_every, least=0)
+                    )
+                    stored = kept.read()
+                    plan = replace(plan, checkpoint=kept)
+                state, x = State(), plan.x0
+                if stored is not None:
+                    repeats = isinstance(rng, int | np.integer)
+                    plan, state, x = resumed(plan, *stored, repeats=repeats)
+                    # Where it goes on, the first updates read what there is.
+                    plan = replace(plan, constant_delay=plan.constant_delay and not state.clock)
+                agreement = {**identity(plan), **vars(options), "gradient at x0": probe(plan)}
+            except Exception as raised:
+                error, agreement = raised, {}
+            agree(own, error, agreement)
+            plan = replace(plan, key=own.bcast(plan.key))
+            return ranks(own, plan, options, state, x, held)
+        finally:
+            own.Free()
 
 
 def mpi() -> Any:

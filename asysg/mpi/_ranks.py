@@ -19,6 +19,7 @@ from ..errors import InvalidArgument, ObjectiveError
 from ..result import Result
 from ._connect import connect
 from ._server import Barrier, Rule, Server, SilentWorker
+from ._signals import Held
 from ._wire import STOP, TEXT, LocalWire, Wire
 from ._worker import Work, serve
 
@@ -70,7 +71,12 @@ def agree(comm: MPI.Intracomm, error: Exception | None, mine: dict[str, Any]) ->
 
 
 def ranks(
-    comm: MPI.Intracomm, plan: Plan, options: Options, state: State, x: NDArray[np.float64]
+    comm: MPI.Intracomm,
+    plan: Plan,
+    options: Options,
+    state: State,
+    x: NDArray[np.float64],
+    held: Held,
 ) -> Result | None:
     """Do this rank's part, and leave together with the others.
 
@@ -81,7 +87,7 @@ def ranks(
     """
     n, work = plan.objective.n, Work(plan, local=options.local)
     if comm.size == 1:
-        result, server = lead(plan, options, LocalWire(n, options.in_flight, work), state, x)
+        result, server = lead(plan, options, LocalWire(n, options.in_flight, work), state, x, held)
         return with_cluster(result, server, [], {}, [])
     connection = connect(comm, n, options.in_flight, options.transport)
     ended: Result | None = None
@@ -127,6 +133,7 @@ def lead(
     wire: Wire,
     state: State,
     x: NDArray[np.float64],
+    held: Held,
     text_of: Callable[[int], str] = str,
 ) -> tuple[Result, Server]:
     """Serve from the first update to the last, and certify what happened."""
@@ -141,24 +148,25 @@ def lead(
         most, plan.max_delay, options.late, plan.method == "delayed", pushes, options.patience
     )
     kind = Barrier if plan.method == "sync" else Server
-    if plan.wanted is not None and not state.clock:
+    if plan.wanted is not None and plan.prescribed_T is None:  # else resumed with its own
         T = {"sync": 0, "delayed": options.delay}.get(plan.method, plan.max_delay)
         if T is None and slots == 1 and pushes == 1:
             T = 0
         if T is None:
-            with drained(kind(replace(plan, record="sampled"), wire, rule, x, 0, (), text_of)) as s:
-                T = pilot(s)
+            trial = kind(replace(plan, record="sampled"), wire, rule, x, 0, (), text_of)
+            with drained(trial), held.ready():
+                T = pilot(trial)
         plan = prescribe(plan, T)
     server = kind(plan, wire, rule, x, state.clock, state.pending, text_of)
-    with drained(server):
+    with drained(server), held.ready():
         return run(plan, server, state, lambda: len(server.updates)), server
 
 
 @contextmanager
-def drained(server: Server) -> Iterator[Server]:
+def drained(server: Server) -> Iterator[None]:
     """Leave with nothing under way, whatever happened."""
     try:
-        yield server
+        yield
     except SilentWorker:
         raise  # there is no waiting for that one
     except BaseException:

@@ -217,8 +217,8 @@ class LocalSlot:
 
     def post(self, *, vector: bool = True) -> None:
         """Compute the answer."""
+        self.answered = True  # even if it raises: nothing is under way then
         self._work(self.out, self.back)
-        self.answered = True
 
 
 class LocalWire:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -67,20 +63,6 @@ class Work:
         return OK
 
 
-@contextmanager
-def deaf() -> Iterator[None]:
-    """Let Ctrl-C be the server's business: it tells the workers when to stop."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    theirs = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        # None: whoever set the handler did not do it from Python; it cannot be put back.
-        signal.signal(signal.SIGINT, signal.SIG_DFL if theirs is None else theirs)
-
-
 def serve(comm: MPI.Intracomm, wire: RankWire, plan: Plan, work: Work) -> None:
     """Compute what the server asks for until it has said on every slot that this is all.
 
@@ -94,7 +76,7 @@ def serve(comm: MPI.Intracomm, wire: RankWire, plan: Plan, work: Work) -> None:
     for slot in wire.slots:
         slot.listen()
     left = len(wire.slots)
-    with deaf(), one_blas_thread(plan):
+    with one_blas_thread(plan):
         while left:
             # Later messages are looked for before each gradient, so that they are on their way.
             waiting.extend(wire.poll() if waiting else wire.wait())

@@ -41,6 +41,13 @@ def test_one_rank_raises_and_all_leave(said, kind):
     assert caught[2]["said"].startswith("boom")
 
 
+def test_a_single_rank_raises_what_its_objective_raises(said):
+    [found] = said(
+        1, "raising", rank=0, after=5, kind="ValueError", **{**SIGMOID, "n_updates": 100}
+    )
+    assert found["caught"] == "ValueError"
+
+
 def test_rank_0_raises_and_all_leave(said):
     found = said(3, "callback", **{**SIGMOID, "n_updates": 1000})
     caught = {line["rank"]: line["caught"] for line in found}
