@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from .._check import choice, integer, number
 from .._checkpoint import Checkpoint, identity, resumed
@@ -156,53 +156,37 @@ def minimize(
     world = MPI.COMM_WORLD if comm is None else comm
     if not isinstance(world, MPI.Intracomm) or world == MPI.COMM_NULL:
         raise InvalidArgument.of("comm", "must be an intracommunicator of mpi4py", comm)
+
+    def prepared() -> tuple[Options, Plan, State, NDArray[np.float64]]:
+        options = checked(
+            world.size, method, late, delay, n_fetch, n_push, in_flight, transport, patience
+        )
+        plan = make_plan(
+            obj,
+            x0,
+            methods=METHODS,
+            method=method,
+            steplength=steplength,
+            batch_size=batch_size,
+            n_updates=n_updates,
+            n_records=n_records,
+            form=form,
+            constants=constants,
+            callback=callback,
+            progress=progress,
+            rng=rng,
+        )
+        plan, state = planned(world.size, options, plan, max_delay, record), State()
+        every = number("checkpoint_every", checkpoint_every, least=0)
+        if world.rank or checkpoint is None:
+            return options, plan, state, plan.x0
+        plan = replace(plan, checkpoint=Checkpoint(checkpoint, every))
+        return options, *going_on(plan, state, repeats=isinstance(rng, int | np.integer))
+
     with Held(server=world.rank == 0) as held:
         own = world.Dup()
         try:
-            error: Exception | None = None
-            try:
-                options = checked(
-                    own.size, method, late, delay, n_fetch, n_push, in_flight, transport, patience
-                )
-                plan = planned(
-                    own.size,
-                    options,
-                    make_plan(
-                        obj,
-                        x0,
-                        methods=METHODS,
-                        method=method,
-                        steplength=steplength,
-                        batch_size=batch_size,
-                        n_updates=n_updates,
-                        n_records=n_records,
-                        form=form,
-                        constants=constants,
-                        callback=callback,
-                        progress=progress,
-                        rng=rng,
-                    ),
-                    max_delay,
-                    record,
-                )
-                stored = None
-                if own.rank == 0 and checkpoint is not None:
-                    kept = Checkpoint(
-                        checkpoint, number("checkpoint_every", checkpoint_every, least=0)
-                    )
-                    stored = kept.read()
-                    plan = replace(plan, checkpoint=kept)
-                state, x = State(), plan.x0
-                if stored is not None:
-                    repeats = isinstance(rng, int | np.integer)
-                    plan, state, x = resumed(plan, *stored, repeats=repeats)
-                    # Where it goes on, the first updates read what there is.
-                    plan = replace(plan, constant_delay=plan.constant_delay and not state.clock)
-                agreement = {**identity(plan), **vars(options), "gradient at x0": probe(plan)}
-            except Exception as raised:
-                error, agreement = raised, {}
-            agree(own, error, agreement)
-            plan = replace(plan, key=own.bcast(plan.key))
+            options, plan, state, x = agreed(own, prepared)
             return ranks(own, plan, options, state, x, held)
         finally:
             own.Free()
@@ -293,6 +277,30 @@ def planned(size: int, options: Options, plan: Plan, max_delay: int | None, reco
         constant_delay=plan.method == "delayed",
         evidence=evidence(plan.method, max(1, size - 1) * options.in_flight, options.n_push),
     )
+
+
+def going_on(plan: Plan, state: State, *, repeats: bool) -> tuple[Plan, State, NDArray[np.float64]]:
+    """Return what a checkpoint has, or the start where there is none yet."""
+    stored = plan.checkpoint.read() if plan.checkpoint is not None else None
+    if stored is None:
+        return plan, state, plan.x0
+    plan, state, x = resumed(plan, *stored, repeats=repeats)
+    # Where it goes on, the first updates read what there is.
+    return replace(plan, constant_delay=plan.constant_delay and not state.clock), state, x
+
+
+def agreed(
+    comm: MPI.Intracomm, prepared: Callable[[], tuple[Options, Plan, State, NDArray[np.float64]]]
+) -> tuple[Options, Plan, State, NDArray[np.float64]]:
+    """Prepare on every rank, and raise on all if one cannot, or prepares something else."""
+    error: Exception | None = None
+    try:
+        options, plan, state, x = prepared()
+        mine = {**identity(plan), **vars(options), "gradient at x0": probe(plan)}
+    except Exception as raised:
+        error, mine = raised, {}
+    agree(comm, error, mine)
+    return options, replace(plan, key=comm.bcast(plan.key)), state, x
 
 
 def probe(plan: Plan) -> float:

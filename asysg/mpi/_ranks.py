@@ -94,14 +94,11 @@ def ranks(
     failure: BaseException | None = None
     try:
         if comm.rank == 0:
-            result, server = lead(
-                plan,
-                options,
-                connection.wire,
-                state,
-                x,
-                lambda w: comm.recv(source=w + 1, tag=TEXT),
-            )
+
+            def text_of(worker: int) -> str:
+                return str(comm.recv(source=worker + 1, tag=TEXT))
+
+            result, server = lead(plan, options, connection.wire, state, x, held, text_of)
             ended = with_cluster(
                 result, server, connection.transports, connection.seconds, connection.hosts
             )
