@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from ._recorder import Recorder
 
 FORMAT = "asysg.checkpoint.v1"
+#: Names of the arrays that belong to the scheduler.
+PENDING = "pending "
 
 
 class Checkpoint:
@@ -39,6 +42,8 @@ class Checkpoint:
     def __init__(self, path: str | os.PathLike[str], every: float) -> None:
         self.path = Path(path)
         self.every = every
+        #: What a scheduler needs besides x to go on; a simulated one sets it.
+        self.pending: Callable[[], Mapping[str, NDArray[Any]]] = dict
         self._last = time.monotonic()
         if not self.path.parent.is_dir():
             raise InvalidArgument(f"checkpoint must lie in an existing folder, got {path!r}.")
@@ -74,12 +79,12 @@ class Checkpoint:
             "recomputed": state.recomputed,
             "overwrites": state.overwrites,
             "workers": state.workers,
-            "pending": list(state.pending),
         }
         arrays = {
             "x": x,
             "rows": np.array(state.rows, dtype=np.float64).reshape(-1, 5),
             "histogram": state.histogram,
+            **{PENDING + name: array for name, array in self.pending().items()},
         }
         meta["digest"] = digest(meta, arrays)
         if record is not None:
@@ -106,8 +111,8 @@ class Checkpoint:
                 meta = json.loads(str(data["meta"]))
                 if meta["format"] != FORMAT:
                     raise ValueError(f"format {meta['format']!r}")
-                x = data["x"]
-                stored = {"x": x, "rows": data["rows"], "histogram": data["histogram"]}
+                stored = {name: data[name] for name in data.files if name != "meta"}
+                x = stored["x"]
                 if meta.pop("digest") != digest(meta, stored):
                     raise ValueError("it was changed since it was written")
                 state = State(
@@ -120,7 +125,11 @@ class Checkpoint:
                     recomputed=meta["recomputed"],
                     overwrites=meta["overwrites"],
                     workers=meta["workers"],
-                    pending=tuple(meta.get("pending", ())),
+                    pending={
+                        name.removeprefix(PENDING): array
+                        for name, array in stored.items()
+                        if name.startswith(PENDING)
+                    },
                 )
                 return meta, state, x
         except Exception as error:  # a damaged file makes its readers raise almost anything
@@ -161,8 +170,10 @@ def identity(plan: Plan) -> dict[str, Any]:
         "x0": hashlib.sha256(plan.x0.tobytes()).hexdigest(),
         "record": plan.record,
         "update": plan.update,
+        "skip_ahead": plan.skip_ahead,
         "max_delay": plan.max_delay,
-        **({"n_push": plan.n_push} if plan.method == "downpour" else {}),
+        "scheduler": plan.scheduler,
+        "n_push": plan.n_push,
     }
 
 

@@ -15,10 +15,13 @@ from numpy.typing import ArrayLike
 from ._check import choice, integer
 from ._checkpoint import Checkpoint, resumed
 from ._core.openmp import openmp_version, thread_limit
+from ._core.skip import Skip
 from ._core.threads import RECORDING, Threads
 from ._draws import RNG
 from ._plan import Intermediate, Plan, State, make_plan, prescribe
 from ._run import next_block, run
+from ._skip import skip_law
+from ._update import with_update
 from .errors import InvalidArgument
 from .objectives import Objective
 from .result import Result
@@ -28,7 +31,8 @@ from .theory import Hypothesis, ProblemConstants
 METHODS = ("sgd", "asysg-con", "asysg-incon", "hogwild")
 #: More workers than this are a mistake, or work for the simulator.
 MOST_THREADS = 1024
-#: Updates of the pilot that measures the delay before a steplength is prescribed.
+#: Updates of the pilot that measures the delay before a steplength is prescribed, without those
+#: passed over.
 PILOT = 20_000
 
 
@@ -42,8 +46,10 @@ def minimize(
     n_updates: int | None = None,
     n_threads: int | None = None,
     max_delay: int | None = None,
-    update: str = "atomic",
+    update: str | None = None,
+    sync_every: int | None = None,
     record: str | bool = "sampled",
+    skip_ahead: bool | None = None,
     n_records: int = 200,
     form: str = "plus",
     constants: ProblemConstants | None = None,
@@ -81,16 +87,33 @@ def minimize(
         Enforce this T: an update whose read is older is computed again from a fresh read, so
         that the theorem's hypothesis holds by construction. Values below ``n_threads - 1``
         are kept too, at the price of wasted work. Without it, delays are measured only.
-    update : {"atomic", "lossy"}
-        How the lock-free methods write. "atomic": by an atomic add, no update is lost. "lossy":
-        by load and store, as folklore has it; lost updates are counted, and the certificate
-        says that this hypothesis fails.
+    update : {None, "atomic", "replica", "lossy"}
+        How the workers of the lock-free methods write. "atomic": by an atomic add to the shared
+        x, no update is lost. "replica": to private copies of x, which are merged every
+        `sync_every` updates, a segment at a time under a lock; no update is lost, windows stay
+        true, delays are longer, and several threads are faster than by writing to the same
+        memory. It needs a constant steplength. "lossy": by load and store, as folklore has it;
+        lost updates are counted, and the certificate says that this hypothesis fails. None:
+        "replica" for more than one thread where it can be and the merges would cost less than
+        the updates, otherwise "atomic". ``Result.update`` says which it was.
+    sync_every : int, optional
+        Updates B of a worker between two merges, 1 to 2**20 and at most ``max_delay + 1``; asks
+        for "replica". The copies of p workers in step are about 2Bp updates apart. By default
+        16 n over the entries of x that an update looks at (its M samples' support, tried on a
+        few, and 8 a sample for the rest), so that a merge costs a few percent; at most 4096, at
+        most ``(max_delay + 1) / 2p``, and with a steplength by name at most
+        :math:`\sqrt K/2p`; at least 1. A smaller B means fresher reads and more merging. With
+        ``max_delay < n_threads - 1`` workers take turns even at B = 1.
     record : {"sampled", "full", "full+reads", False}
         "sampled": delays counted for every update, iterates recorded now and then. "full":
         besides, one entry an update in ``Result.log``, in memory or, if there are many, in a
         file (beside the checkpoint, if there is one). "full+reads": also all that was read, for
         small n. False: no clock, hence no measured T
         and no certificate of one, at the highest speed.
+    skip_ahead : bool, optional
+        "asysg-incon" on sparse samples: pass over the updates that are zero by structure, which
+        gives the same process in law (other draws, though), much faster. None: where it is exact
+        and pays. Not where every update is logged, nor with ``update="replica"``.
     n_records : int
         Iterates recorded in the trace, at least 1; each costs a full gradient, which is not
         counted in the times.
@@ -155,12 +178,6 @@ def minimize(
         progress=progress,
         rng=rng,
     )
-    choice("update", update, ("atomic", "lossy"))
-    if update == "lossy" and method not in ("asysg-incon", "hogwild"):
-        raise InvalidArgument(
-            f"update must be 'atomic' for method {method!r}, got 'lossy'. Only lock-free methods "
-            "can lose updates."
-        )
     choice("record", record, tuple(RECORDING))
     if record == "full+reads" and checkpoint is not None:
         raise InvalidArgument(
@@ -179,7 +196,6 @@ def minimize(
     plan = replace(
         plan,
         max_delay=max_delay,
-        update=update,
         record=record,
         evidence=evidence(method, p),
         checkpoint=None if checkpoint is None else Checkpoint(checkpoint, checkpoint_every),
@@ -187,13 +203,20 @@ def minimize(
 
     state, x = State(), plan.x0
     stored = plan.checkpoint.read() if plan.checkpoint is not None else None
+    # What was chosen for other threads is gone on with.
+    chosen = None if stored is None else stored[0]["identity"]["update"]
+    law = skip_law(plan, skip_ahead, replicas=update == "replica" or sync_every is not None)
+    if law is not None:
+        update = update or "atomic"  # hits are too rare to disturb one another
+    plan = with_update(plan, update, sync_every, p, chosen)
+    plan = replace(plan, skip_ahead=law is not None)
     if stored is not None:
         plan, state, x = resumed(plan, *stored, repeats=isinstance(rng, int | np.integer))
         # What one thread guarantees does not hold where more took part before.
         plan = replace(plan, evidence=evidence(method, max(p, state.workers)))
     elif plan.wanted is not None:
-        plan = prescribe(plan, expected_delay(plan, p))
-    engine = threads_engine(plan, p, x, state.clock)
+        plan = prescribe(plan, expected_delay(plan, p, law))
+    engine = threads_engine(plan, p, x, state.clock, law)
     result = run(plan, engine, state, lambda: max(1, engine.team))
     if 0 < engine.team < p:
         warnings.warn(
@@ -205,7 +228,7 @@ def minimize(
     return result
 
 
-def threads_engine(plan: Plan, p: int, x: Any, clock: int = 0) -> Threads:
+def threads_engine(plan: Plan, p: int, x: Any, clock: int = 0, law: Skip | None = None) -> Threads:
     """Make the scheduler of real threads."""
     return Threads(
         plan.objective._capsule,
@@ -217,19 +240,25 @@ def threads_engine(plan: Plan, p: int, x: Any, clock: int = 0) -> Threads:
         max_delay=-1 if plan.max_delay is None else plan.max_delay,
         recording=plan.record,
         lossy=plan.update == "lossy",
+        sync_every=plan.sync_every or 0,
         clock=clock,
+        skip=law,
     )
 
 
-def expected_delay(plan: Plan, p: int) -> int:
+def expected_delay(plan: Plan, p: int, law: Skip | None) -> int:
     """Return the T to prescribe for: what is enforced, or what a pilot measures."""
     if plan.max_delay is not None:
         return plan.max_delay
     if p == 1:
         return 0
+    # Copies of workers in step: my batch, and of each other one its last and the one it is at. A
+    # pilot may be too short to show that.
+    B = plan.sync_every or 0
+    in_step = min(plan.K - 1, (2 * p - 1) * B - 1) if B else 0
     # At steplength 0 the pilot reads, computes and writes as the run will, and x stays.
-    pilot = threads_engine(replace(plan, record="sampled"), p, plan.x0)
-    block, until = 256, min(plan.K, PILOT)
+    pilot = threads_engine(replace(plan, record="sampled"), p, plan.x0, law=law)
+    block, until = 256, min(plan.K, int(PILOT / pilot.share))
     while pilot.clock < until and pilot.trouble is None:  # in blocks, for the sake of Ctrl-C
         begin = pilot.clock
         seconds = time.perf_counter()
@@ -238,7 +267,7 @@ def expected_delay(plan: Plan, p: int) -> int:
         block = next_block(plan, block, pilot.clock - begin, seconds)
     if pilot.trouble is not None:
         raise InvalidArgument("obj must be computable at x0, got a failure in the pilot.")
-    return int(pilot.max_delay)
+    return max(in_step, int(pilot.max_delay))
 
 
 def threads(n_threads: int | None, method: str) -> int:

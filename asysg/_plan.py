@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -59,9 +59,13 @@ class Plan:
     n_records: int
     max_delay: int | None = None
     update: str = "atomic"
+    sync_every: int | None = None
     record: str | bool = "sampled"
+    skip_ahead: bool = False
     n_push: int = 1  # local steps an update is made of (downpour)
     simulated: bool = False
+    scheduler: str | None = None  # of a simulated run: its delays or speeds, in words
+    virtual_workers: int = 0  # and how many workers have a virtual clock
     constant_delay: bool = False
     constants: ProblemConstants | None = None
     prescribed_T: int | None = None
@@ -89,8 +93,7 @@ class State:
     recomputed: int = 0
     overwrites: int = 0
     workers: int = 0
-    #: Draws below ``clock + len(pending)`` that no update was made of yet.
-    pending: tuple[int, ...] = ()
+    pending: dict[str, NDArray[Any]] = field(default_factory=dict)
 
 
 def make_plan(

@@ -31,6 +31,8 @@ from .result import STATUS, Result, Staleness, Trace
 #: A block of updates should take about this long: the longest wait for Ctrl-C, and the check
 #: interval for divergence.
 BLOCK_SECONDS = 0.02
+#: Steplengths of a schedule that one block may take.
+STEPS_IN_BLOCK = 2**20
 #: Doubles of recorded reads that one block may make.
 READS_IN_BLOCK = 2**22
 #: The words that choose the recorded iterates lie beyond every minibatch.
@@ -62,8 +64,6 @@ class Engine(Protocol):
     def reads(self) -> NDArray[np.float64] | None: ...
     @property
     def trouble(self) -> tuple[str, int, int] | None: ...
-    @property
-    def pending(self) -> tuple[int, ...]: ...
 
     def advance(self, until: int, gamma: NDArray[np.float64]) -> object:
         """Do updates ``clock .. until - 1``, or as many as go well and do not keep one waiting."""
@@ -77,8 +77,17 @@ def recorded(key: Key, K: int, n_records: int) -> tuple[NDArray[np.int64], NDArr
     return edges[:-1] + (unit * widths).astype(np.int64), widths / K
 
 
-def run(plan: Plan, engine: Engine, state: State, workers: Callable[[], int]) -> Result:
-    """Do what is left of the K updates, recording as planned, and certify what happened."""
+def run(
+    plan: Plan,
+    engine: Engine,
+    state: State,
+    workers: Callable[[], int],
+    now: Callable[[], float] | None = None,
+) -> Result:
+    """Do what is left of the K updates, recording as planned, and certify what happened.
+
+    `now` reads the virtual clock of a scheduler that has one.
+    """
     chosen, weights = recorded(plan.key, plan.K, plan.n_records)
     weight_of = dict(zip(chosen.tolist(), weights.tolist(), strict=True))
     stops = sorted({0, plan.K, *weight_of})
@@ -112,7 +121,7 @@ def run(plan: Plan, engine: Engine, state: State, workers: Callable[[], int]) ->
                     clock = time.perf_counter()
                     engine.advance(until, gamma)
                     elapsed = time.perf_counter() - clock
-                    state.seconds += elapsed
+                    state.seconds = now() if now is not None else state.seconds + elapsed
                     if bar is not None:
                         bar.update(engine.clock - begin)
                     if record is not None and engine.log is not None:
@@ -194,6 +203,8 @@ def next_block(plan: Plan, block: int, done: int, elapsed: float) -> int:
         block *= 2
     elif elapsed > 2 * BLOCK_SECONDS:
         block //= 2
+    if plan.steps.gamma is None:
+        block = min(block, STEPS_IN_BLOCK)
     if plan.record == "full+reads":
         block = min(block, READS_IN_BLOCK // (plan.M * plan.objective.n))
     return max(1, block)
@@ -305,7 +316,6 @@ def merged(state: State, engine: Engine, workers: int) -> State:
         recomputed=state.recomputed + engine.recomputed,
         overwrites=state.overwrites + engine.overwrites,
         workers=max(state.workers, workers),
-        pending=engine.pending,
     )
 
 
@@ -325,7 +335,8 @@ def finish(
         max_delay=plan.max_delay,
     )
     rows = np.array(state.rows, dtype=np.float64).reshape(-1, 5)
-    seconds = np.full(len(rows), np.nan) if plan.simulated else rows[:, 1]
+    timed = not plan.simulated or plan.virtual_workers > 0
+    seconds = rows[:, 1] if timed else np.full(len(rows), np.nan)
     trace = Trace(rows[:, 0].astype(np.int64) + 1, seconds, rows[:, 2], rows[:, 3], rows[:, 4])
     return Result(
         x=ending.x,
@@ -341,6 +352,7 @@ def finish(
         max_delay=plan.max_delay,
         update=plan.update,
         record=plan.record,
+        skip_ahead=plan.skip_ahead,
         n_threads_used=state.workers,
         n_lost=state.overwrites,
         n_recomputed=state.recomputed,
@@ -351,6 +363,8 @@ def finish(
         trace=trace,
         certificate=certify(plan, staleness, trace, ending.status, state),
         simulated=plan.simulated,
+        scheduler=plan.scheduler,
+        sync_every=plan.sync_every,
         log=log,
         reads=reads,
         _plan=plan,

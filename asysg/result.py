@@ -152,7 +152,11 @@ class Result:
     status, message : str
         "completed", "interrupted", "stopped", "diverged" or "failed", and a sentence.
     method, steplength, batch_size, n_updates, max_delay, update, record
-        What was run; `steplength` is None for a schedule.
+        What was run; `steplength` is None for a schedule, `update` is never None.
+    sync_every : int or None
+        With ``update="replica"``, a worker's updates between two merges of its copy of x.
+    skip_ahead : bool
+        Whether updates that are zero by structure were passed over.
     n_threads_used : int
         Workers that really ran in parallel; 1 for a simulated run.
     n_lost : int
@@ -161,9 +165,10 @@ class Result:
     n_recomputed : int
         Gradients that came too late for `max_delay` and were computed again.
     n_gradients : int
-        Samples whose gradient (or partial derivative) was computed.
+        Samples whose gradient (or partial derivative) was computed, or passed over as zero.
     time : float
-        Seconds of computing, evaluation of the trace not counted.
+        Seconds of computing, evaluation of the trace not counted; virtual seconds where the run
+        is simulated and timed.
     key : tuple of two int
         Key of the counter-based draws: it regenerates every sample and coordinate.
     staleness : Staleness
@@ -171,10 +176,12 @@ class Result:
     certificate : Certificate
     simulated : bool
         True for virtual workers.
+    scheduler : str or None
+        Of a simulated run: the given delays, or the number of workers and their speeds.
     log : structured ndarray or None
         With ``record="full"``, one entry an update, in the order of their numbers: worker,
         start, draw, coordinate (-1 for more than one), increment, the value it was added to
-        and the value it replaced.
+        and the value it replaced (in the worker's copy, with ``update="replica"``).
     reads : ndarray of shape (nit, M, n) or None
         With ``record="full+reads"``, what each sample read, nan where it did not look.
     cluster : dict or None
@@ -206,6 +213,9 @@ class Result:
     trace: Trace
     certificate: Certificate
     simulated: bool = False
+    scheduler: str | None = None
+    sync_every: int | None = None
+    skip_ahead: bool = False
     log: NDArray[Any] | None = field(default=None, repr=False)
     reads: NDArray[np.float64] | None = field(default=None, repr=False)
     cluster: dict[str, Any] | None = field(default=None, repr=False)
@@ -221,7 +231,8 @@ class Result:
             "fun": f"{self.fun:.10g}",
             "nit": f"{self.nit} of {self.n_updates}",
             "method": f"{self.method}, batch size {self.batch_size}, steplength {gamma}",
-            "threads": f"{self.n_threads_used}{' (simulated workers)' if self.simulated else ''}",
+            "simulated" if self.scheduler else "threads": self.scheduler
+            or f"{self.n_threads_used}",
             "largest delay": delay,
             "ergodic norm": f"{self.trace.ergodic:.6g}",
             "certificate": f"{self.certificate.verdict} (bound {self.certificate.bound:.6g})",

@@ -48,6 +48,9 @@ html_title = "asysg"
 html_theme_options = {"show_toc_level": 2, "navigation_with_keys": False}
 
 
+COMMANDS = ("run", "plan", "speedup", "calibrate", "phase", "verify", "info")
+
+
 def help_of_the_commands(app):
     """Write what ``--help`` prints, so that the reference is the program's own."""
     from asysg.cli import main
@@ -55,7 +58,7 @@ def help_of_the_commands(app):
     os.environ["COLUMNS"] = "90"
     folder = Path(app.srcdir, "reference", "generated")
     folder.mkdir(parents=True, exist_ok=True)
-    for command in ((), ("run",), ("plan",), ("verify",), ("info",)):
+    for command in ((), *((name,) for name in COMMANDS)):
         with contextlib.redirect_stdout(io.StringIO()) as said:
             main([*command, "--help"])
         Path(folder, "-".join(("asysg", *command)) + ".txt").write_text(said.getvalue())

@@ -16,6 +16,7 @@ from scipy.special import logsumexp
 
 from ._check import matrix, number, whole
 from ._errors import InvalidArgument
+from ._martingale import martingale_min_detectable, martingale_test
 from ._outcome import TOTAL_FALSE_ALARM, ErrorBudget, Outcome, probability
 from ._trace import (
     coordinate_pairs_test,
@@ -38,6 +39,8 @@ __all__ = [
     "equality_test",
     "evidence_against",
     "log_e_value",
+    "martingale_min_detectable",
+    "martingale_test",
     "min_detectable",
     "trace_bias_test",
     "trace_reuse_test",

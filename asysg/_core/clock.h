@@ -21,6 +21,26 @@
  * ticket before write, clock before slots. Each of the reversed orders has a schedule in which
  * a recorded window misses an update that the read missed.
  *
+ * In replica mode (replica.pxd) a worker reads and writes a private copy of x, its replica, and a
+ * turn of the protocol is a batch of updates instead of one:
+ *
+ *     compute the batch on the replica                 its window begins at `start`
+ *     next = min(clock, every announced slot)       1  the start of the batch after this one
+ *     slot[w] = clock                               2
+ *     k = clock, clock += count                     3  the batch is updates k, ..., k + count - 1
+ *     merge replica and shared x, each way             writes mine, reads the others'
+ *     slot[w] = NONE                                4
+ *     start = next == k ? k + count : next
+ *
+ * To the writes above correspond the merge's writes, to the read the merge's reads: 1 comes before
+ * the read, 2 and 3 before the write, 4 after it. So by the proof above the replica, once merged,
+ * contains every update of the others before `next`, none numbered after the batches that it is
+ * read for, and all of its worker's own, which are numbered in order. Hence update k + b of the
+ * next batch misses only some of {start, ..., k - 1}: the b updates of the same batch before it
+ * are in the replica. If start = k that is nothing, and its delay is 0; otherwise k + b - start is
+ * never below the true one. The last line: if next == k, then the replica contains every update
+ * before k, and k, ..., k + count - 1 are its own.
+ *
  * Numbers here count from 0; update k of the theory (k = 1, ..., K) is ticket k - 1.
  */
 #ifndef ASYSG_CLOCK_H
@@ -71,27 +91,41 @@ static inline void asysg_clock_done(const asysg_clock *c, int64_t w)
     __atomic_store_n(&c->slot[w].value, ASYSG_NONE, __ATOMIC_RELEASE);
 }
 
-/* Steps 2 and 3. `max_delay` < 0: no bound. Otherwise the ticket is taken only while
- * k - start <= max_delay; a worker that comes too late gets ASYSG_LATE, has announced nothing,
- * and must read again. */
-static inline int64_t asysg_clock_ticket(const asysg_clock *c, int64_t w, int64_t start,
-                                         int64_t max_delay)
+/* The delay of the last of `count` updates that would be numbered from k on, for a read that
+ * contains every update before `start` and, of the later ones, the earlier ones of these. */
+static inline int64_t asysg_clock_delay(int64_t k, int64_t start, int64_t count)
+{
+    return k == start ? 0 : k + count - 1 - start;
+}
+
+/* Steps 2 and 3, for `count` updates at once; returns the number of the first. `max_delay` < 0: no
+ * bound. Otherwise the tickets are taken only while no delay exceeds it; a worker that comes too
+ * late gets ASYSG_LATE, has announced nothing, and must read again. */
+static inline int64_t asysg_clock_tickets(const asysg_clock *c, int64_t w, int64_t start,
+                                          int64_t count, int64_t max_delay)
 {
     asysg_clock_announce(c, w);
     asysg_stress();
     if (max_delay < 0)
         /* seq_cst, because it must follow the announcement and precede the write to x. */
-        return __atomic_fetch_add(&c->now->value, 1, __ATOMIC_SEQ_CST);
+        return __atomic_fetch_add(&c->now->value, count, __ATOMIC_SEQ_CST);
     int64_t k = __atomic_load_n(&c->now->value, __ATOMIC_SEQ_CST);
     asysg_stress();
-    while (k - start <= max_delay)
+    while (asysg_clock_delay(k, start, count) <= max_delay)
         /* seq_cst on success, as for the fetch_add; the bound is checked against the very value
          * that is exchanged, because a bound checked earlier could be passed by other tickets. */
-        if (__atomic_compare_exchange_n(&c->now->value, &k, k + 1, 0, __ATOMIC_SEQ_CST,
+        if (__atomic_compare_exchange_n(&c->now->value, &k, k + count, 0, __ATOMIC_SEQ_CST,
                                         __ATOMIC_SEQ_CST))
             return k;
     asysg_clock_done(c, w);
     return ASYSG_LATE;
+}
+
+/* The same for one update. */
+static inline int64_t asysg_clock_ticket(const asysg_clock *c, int64_t w, int64_t start,
+                                         int64_t max_delay)
+{
+    return asysg_clock_tickets(c, w, start, 1, max_delay);
 }
 
 #endif

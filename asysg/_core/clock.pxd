@@ -1,4 +1,4 @@
-"""Cython's view of atomic.h and clock.h."""
+"""Cython's view of atomic.h, clock.h and merge.h."""
 
 from libc.stdint cimport int64_t
 
@@ -27,7 +27,17 @@ cdef extern from "clock.h" nogil:
         int64_t workers
 
     int64_t asysg_clock_start(const asysg_clock *c) noexcept
+    int64_t asysg_clock_delay(int64_t k, int64_t start, int64_t count) noexcept
     int64_t asysg_clock_ticket(
         const asysg_clock *c, int64_t w, int64_t start, int64_t max_delay
     ) noexcept
+    int64_t asysg_clock_tickets(
+        const asysg_clock *c, int64_t w, int64_t start, int64_t count, int64_t max_delay
+    ) noexcept
     void asysg_clock_done(const asysg_clock *c, int64_t w) noexcept
+
+cdef extern from "merge.h" nogil:
+
+    void asysg_merge(double *shared, double *replica, double *base, int64_t n) noexcept
+    void asysg_pull(const double *shared, double *replica, double *base, int64_t n) noexcept
+    bint asysg_finite(const double *x, int64_t n) noexcept

@@ -261,3 +261,36 @@ def shape(capsule):
     """Return (n, n_samples) of an objective; n_samples is 0 for a stream."""
     cdef asysg_objective *f = unpack(capsule)
     return f.n, f.n_samples
+
+
+def descend(capsule, x, sample, step):
+    """Return x after one step of size `step` along minus the gradient of F(.; sample).
+
+    Parameters and errors are those of `value`; None where the objective cannot do it in place.
+    """
+    cdef asysg_objective *f = unpack(capsule)
+    if f.descend == NULL:
+        return None
+    result = np.array(point(f, x))
+    cdef double[::1] at = result
+    cdef uint64_t word = sample_word(f, sample)
+    cdef double size = step
+    cdef int code
+    cdef double *work = scratch(f)
+    with nogil:
+        code = f.descend(f.self, &at[0], word, size, work)
+        free(work)
+    if code != ASYSG_OK:
+        raise failure("descend", sample)
+    return result
+
+
+def touch(capsule, sample):
+    """Bring the data of a sample into the cache; return whether the objective knows how to."""
+    cdef asysg_objective *f = unpack(capsule)
+    cdef uint64_t word = sample_word(f, sample)
+    if f.touch == NULL:
+        return False
+    with nogil:
+        f.touch(f.self, word)
+    return True

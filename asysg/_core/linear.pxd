@@ -3,17 +3,12 @@
 from libc.stdint cimport int32_t, int64_t
 
 from .kernel cimport Kernel
+from .rows cimport rows_t
 
 ctypedef double (*loss_t)(double z, double b, double scale) noexcept nogil
 
 ctypedef struct linear_t:
-    int64_t n
-    int64_t n_samples
-    const double *data
-    const int64_t *start  # row j is data[start[j]:start[j + 1]]; NULL: rows are dense
-    const int32_t *narrow  # column indices: one of these two, NULL where rows are dense
-    const int64_t *wide
-    const double *b
+    rows_t rows
     double scale
     double reg
     loss_t loss
@@ -28,5 +23,5 @@ cdef class Linear(Kernel):
     cdef const int64_t[::1] wide
     cdef const double[::1] b
 
-    cdef int use_rows(self, object start, object indices) except -1
+    cdef int use_sparse(self, object start, object indices) except -1
     cdef int choose(self, str loss) except -1

@@ -13,12 +13,24 @@ class Linear(Kernel):
         loss: str,
         n: int,
         data: NDArray[np.float64],
-        b: NDArray[np.float64],
+        b: NDArray[np.float64] | None,
         start: NDArray[np.int64] | None = None,
         indices: NDArray[Any] | None = None,
         scale: float = 1.0,
         reg: float = 0.0,
     ) -> None: ...
+    @property
+    def nbytes(self) -> int: ...
+    def unpacked(
+        self,
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]: ...
 
 def csr_flaw(start: NDArray[np.int64], indices: NDArray[Any], n: int) -> str: ...
 def all_finite(values: NDArray[np.float64]) -> bool: ...
+def aligned(values: NDArray[np.float64]) -> NDArray[np.float64]: ...
+def pack(
+    data: NDArray[np.float64],
+    b: NDArray[np.float64],
+    start: NDArray[np.int64],
+    indices: NDArray[Any],
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]: ...

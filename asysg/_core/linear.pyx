@@ -5,89 +5,28 @@ F(x; j) = psi(a_j'x; b_j) + reg * sum_i x_i^2 / (1 + x_i^2), and f is the mean o
 
 from libc.math cimport isfinite
 from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.string cimport memcpy
 
 from . cimport losses
 from .abi cimport ASYSG_OK
 from .kernel cimport Kernel
-from .vector cimport asysg_axpy, asysg_dot
+from .rows cimport (
+    HEAD,
+    LINE,
+    index_t,
+    record_t,
+    row,
+    row_add,
+    row_column,
+    row_descend,
+    row_dot,
+    row_find,
+    row_t,
+    row_touch,
+    rows_t,
+)
 
-ctypedef fused index_t:
-    int32_t
-    int64_t
-
-
-cdef inline double sparse_dot(
-    const double *a, const index_t *idx, int64_t m, const double *x
-) noexcept nogil:
-    """Four partial sums hide the latency of the additions."""
-    cdef double s0 = 0.0, s1 = 0.0, s2 = 0.0, s3 = 0.0
-    cdef int64_t k = 0
-    while k + 4 <= m:
-        s0 += a[k] * x[idx[k]]
-        s1 += a[k + 1] * x[idx[k + 1]]
-        s2 += a[k + 2] * x[idx[k + 2]]
-        s3 += a[k + 3] * x[idx[k + 3]]
-        k += 4
-    while k < m:
-        s0 += a[k] * x[idx[k]]
-        k += 1
-    return (s0 + s2) + (s1 + s3)
-
-
-cdef inline void sparse_axpy(
-    double c, const double *a, const index_t *idx, int64_t m, double *y
-) noexcept nogil:
-    cdef int64_t k
-    for k in range(m):
-        y[idx[k]] += c * a[k]
-
-
-cdef inline int64_t find(const index_t *idx, int64_t m, int64_t i) noexcept nogil:
-    """Position of i among m sorted indices, -1 if it is not there."""
-    cdef int64_t low = 0, high = m, middle
-    while low < high:
-        middle = (low + high) >> 1
-        if idx[middle] < i:
-            low = middle + 1
-        else:
-            high = middle
-    return low if low < m and idx[low] == i else -1
-
-
-cdef inline double row_dot(const linear_t *p, int64_t j, const double *x) noexcept nogil:
-    cdef int64_t at
-    if p.start == NULL:
-        return asysg_dot(p.data + j * p.n, x, p.n)
-    at = p.start[j]
-    if p.narrow != NULL:
-        return sparse_dot(p.data + at, p.narrow + at, p.start[j + 1] - at, x)
-    return sparse_dot(p.data + at, p.wide + at, p.start[j + 1] - at, x)
-
-
-cdef inline void row_add(const linear_t *p, int64_t j, double c, double *g) noexcept nogil:
-    """g += c * a_j."""
-    cdef int64_t at
-    if p.start == NULL:
-        asysg_axpy(c, p.data + j * p.n, g, p.n)
-        return
-    at = p.start[j]
-    if p.narrow != NULL:
-        sparse_axpy(c, p.data + at, p.narrow + at, p.start[j + 1] - at, g)
-    else:
-        sparse_axpy(c, p.data + at, p.wide + at, p.start[j + 1] - at, g)
-
-
-cdef inline int64_t row_find(const linear_t *p, int64_t j, int64_t i) noexcept nogil:
-    """Where a_ji is stored in `data`, -1 if it is zero by structure."""
-    cdef int64_t at, k
-    if p.start == NULL:
-        return j * p.n + i
-    at = p.start[j]
-    if p.narrow != NULL:
-        k = find(p.narrow + at, p.start[j + 1] - at, i)
-    else:
-        k = find(p.wide + at, p.start[j + 1] - at, i)
-    return k if k < 0 else at + k
+import numpy as np
 
 
 cdef inline double penalty(const linear_t *p, const double *x) noexcept nogil:
@@ -95,7 +34,7 @@ cdef inline double penalty(const linear_t *p, const double *x) noexcept nogil:
     cdef double total = 0.0
     if p.reg == 0.0:
         return 0.0
-    for i in range(p.n):
+    for i in range(p.rows.n):
         total += losses.saturating(x[i])
     return p.reg * total
 
@@ -103,16 +42,20 @@ cdef inline double penalty(const linear_t *p, const double *x) noexcept nogil:
 cdef inline void penalty_add(const linear_t *p, const double *x, double *g) noexcept nogil:
     cdef int64_t i
     if p.reg != 0.0:
-        for i in range(p.n):
+        for i in range(p.rows.n):
             g[i] += p.reg * losses.saturating_slope(x[i])
+
+
+cdef inline double slope(const linear_t *p, row_t r, const double *x) noexcept nogil:
+    return p.slope(row_dot(r, x), r.b, p.scale)
 
 
 cdef int value(
     void *self, const double *x, uint64_t sample, double *work, double *out
 ) noexcept nogil:
     cdef const linear_t *p = <const linear_t *>self
-    cdef int64_t j = <int64_t>sample
-    out[0] = p.loss(row_dot(p, j, x), p.b[j], p.scale) + penalty(p, x)
+    cdef row_t r = row(&p.rows, <int64_t>sample)
+    out[0] = p.loss(row_dot(r, x), r.b, p.scale) + penalty(p, x)
     return ASYSG_OK
 
 
@@ -120,8 +63,8 @@ cdef int gradient(
     void *self, const double *x, uint64_t sample, double *work, double *g
 ) noexcept nogil:
     cdef const linear_t *p = <const linear_t *>self
-    cdef int64_t j = <int64_t>sample
-    row_add(p, j, p.slope(row_dot(p, j, x), p.b[j], p.scale), g)
+    cdef row_t r = row(&p.rows, <int64_t>sample)
+    row_add(r, slope(p, r, x), g)
     penalty_add(p, x, g)
     return ASYSG_OK
 
@@ -130,13 +73,37 @@ cdef int partial(
     void *self, const double *x, uint64_t sample, int64_t i, double *work, double *out
 ) noexcept nogil:
     cdef const linear_t *p = <const linear_t *>self
-    cdef int64_t j = <int64_t>sample
-    cdef int64_t at = row_find(p, j, i)
+    cdef row_t r = row(&p.rows, <int64_t>sample)
+    cdef int64_t at = row_find(r, i)
     if at >= 0:
-        out[0] += p.slope(row_dot(p, j, x), p.b[j], p.scale) * p.data[at]
+        out[0] += slope(p, r, x) * r.a[at]
     if p.reg != 0.0:
         out[0] += p.reg * losses.saturating_slope(x[i])
     return ASYSG_OK
+
+
+cdef int descend(
+    void *self, double *x, uint64_t sample, double step, double *work
+) noexcept nogil:
+    cdef const linear_t *p = <const linear_t *>self
+    cdef row_t r = row(&p.rows, <int64_t>sample)
+    cdef double g, c = slope(p, r, x)
+    cdef int64_t i, t = 0
+    if p.reg == 0.0:
+        row_descend(r, step, c, x)
+        return ASYSG_OK
+    for i in range(p.rows.n):
+        g = 0.0
+        if t < r.count and row_column(r, t) == i:
+            g += c * r.a[t]
+            t += 1
+        g += p.reg * losses.saturating_slope(x[i])
+        x[i] -= step * g
+    return ASYSG_OK
+
+
+cdef void touch(void *self, uint64_t sample) noexcept nogil:
+    row_touch(&(<const linear_t *>self).rows, <int64_t>sample)
 
 
 cdef int64_t support(
@@ -144,96 +111,131 @@ cdef int64_t support(
 ) noexcept nogil:
     """The row; nothing or {i} for a partial derivative outside it; all n if regularised."""
     cdef const linear_t *p = <const linear_t *>self
-    cdef int64_t j = <int64_t>sample
-    cdef int64_t at = p.start[j]
+    cdef row_t r = row(&p.rows, <int64_t>sample)
     if i < 0 and p.reg != 0.0:
         return -1
-    if i >= 0 and row_find(p, j, i) < 0:
+    if i >= 0 and row_find(r, i) < 0:
         if p.reg == 0.0:
             return 0
-        if p.narrow != NULL:
+        if r.narrow != NULL:
             (<int32_t *>scratch)[0] = <int32_t>i
         else:
             (<int64_t *>scratch)[0] = i
         idx[0] = scratch
         return 1
-    if p.narrow != NULL:
-        idx[0] = p.narrow + at
+    if r.narrow != NULL:
+        idx[0] = r.narrow
     else:
-        idx[0] = p.wide + at
-    return p.start[j + 1] - at
+        idx[0] = r.wide
+    return r.count
 
 
 cdef int full_value(void *self, const double *x, double *work, double *out) noexcept nogil:
     cdef const linear_t *p = <const linear_t *>self
     cdef double total = 0.0
     cdef int64_t j
-    for j in range(p.n_samples):
-        total += p.loss(row_dot(p, j, x), p.b[j], p.scale)
-    out[0] = total / <double>p.n_samples + penalty(p, x)
+    cdef row_t r
+    for j in range(p.rows.n_samples):
+        r = row(&p.rows, j)
+        total += p.loss(row_dot(r, x), r.b, p.scale)
+    out[0] = total / <double>p.rows.n_samples + penalty(p, x)
     return ASYSG_OK
 
 
 cdef int full_gradient(void *self, const double *x, double *work, double *g) noexcept nogil:
     cdef const linear_t *p = <const linear_t *>self
     cdef int64_t j
-    for j in range(p.n_samples):
-        row_add(p, j, p.slope(row_dot(p, j, x), p.b[j], p.scale) / <double>p.n_samples, g)
+    cdef row_t r
+    for j in range(p.rows.n_samples):
+        r = row(&p.rows, j)
+        row_add(r, slope(p, r, x) / <double>p.rows.n_samples, g)
     penalty_add(p, x, g)
     return ASYSG_OK
 
 
 cdef class Linear(Kernel):
-    """`data` is flat: n_samples rows of n, or CSR values with `start` and `indices`.
+    """Dense: `data` is flat, n_samples rows of n. CSR: it holds the values of the rows.
 
     `start` is int64; `indices` is int32 or int64, sorted and distinct within each row (see
-    `csr_flaw`). Arrays are referenced, not copied, and may be read-only or memory-mapped.
+    `csr_flaw`). Packed: `data` and `start` are what `pack` returns, and `b` and `indices` None.
+    Arrays are referenced, not copied, and may be read-only or memory-mapped.
     """
 
     def __cinit__(
         self, str loss, int64_t n, data, b, start=None, indices=None, double scale=1.0,
         double reg=0.0,
     ):
+        if b is None:
+            data = aligned(data)
         self.arguments = (loss, n, data, b, start, indices, scale, reg)
         self.data = data
-        self.b = b
-        self.model.n = n
-        self.model.n_samples = self.b.shape[0]
-        self.model.data = &self.data[0]
-        self.model.b = &self.b[0]
+        self.model.rows.n = n
+        self.model.rows.data = &self.data[0]
         self.model.scale = scale
         self.model.reg = reg
         self.abi.index_size = 8
+        if b is not None:
+            self.b = b
+            self.model.rows.b = &self.b[0]
+            self.model.rows.n_samples = self.b.shape[0]
         if start is not None:
-            self.use_rows(start, indices)
+            self.use_sparse(start, indices)
         self.choose(loss)
         self.abi.self = &self.model
         self.abi.n = n
-        self.abi.n_samples = self.model.n_samples
+        self.abi.n_samples = self.model.rows.n_samples
         self.abi.value = value
         self.abi.gradient = gradient
         self.abi.partial = partial
         self.abi.full_value = full_value
         self.abi.full_gradient = full_gradient
+        self.abi.descend = descend
+        self.abi.touch = touch
 
-    cdef int use_rows(self, object start, object indices) except -1:
+    cdef int use_sparse(self, object start, object indices) except -1:
         cdef int64_t j
+        cdef rows_t *rows = &self.model.rows
         self.start = start
-        self.model.start = &self.start[0]
-        if indices.dtype.itemsize == 4:
+        rows.start = &self.start[0]
+        rows.n_samples = self.start.shape[0] - 1
+        if indices is None:
+            self.abi.index_size = (<const record_t *>rows.data).width
+        elif indices.dtype.itemsize == 4:
             self.narrow = indices
-            self.model.narrow = &self.narrow[0]
+            rows.narrow = &self.narrow[0]
             self.abi.index_size = 4
         else:
             self.wide = indices
-            self.model.wide = &self.wide[0]
+            rows.wide = &self.wide[0]
         self.abi.support = support
         self.abi.support_size = 1
-        for j in range(self.model.n_samples):
-            self.abi.support_size = max(
-                self.abi.support_size, self.start[j + 1] - self.start[j]
-            )
+        for j in range(rows.n_samples):
+            self.abi.support_size = max(self.abi.support_size, row(rows, j).count)
         return 0
+
+    @property
+    def nbytes(self):
+        """Bytes of the arrays that this objective is computed from, referenced ones included."""
+        return sum(array.nbytes for array in self.arguments if isinstance(array, np.ndarray))
+
+    def unpacked(self):
+        """Return (data, start, indices), the CSR rows that were packed, indices as int64."""
+        cdef const rows_t *p = &self.model.rows
+        cdef int64_t j, t, at = 0
+        cdef row_t r
+        starts = np.zeros(p.n_samples + 1, dtype=np.int64)
+        cdef int64_t[::1] start = starts
+        for j in range(p.n_samples):
+            start[j + 1] = start[j] + row(p, j).count
+        data, columns = np.empty(start[p.n_samples]), np.empty(start[p.n_samples], dtype=np.int64)
+        cdef double[::1] values = data
+        cdef int64_t[::1] indices = columns
+        for j in range(p.n_samples):
+            r = row(p, j)
+            for t in range(r.count):
+                values[at], indices[at] = r.a[t], row_column(r, t)
+                at += 1
+        return data, starts, columns
 
     cdef int choose(self, str loss) except -1:
         cdef linear_t *p = &self.model
@@ -285,3 +287,46 @@ def all_finite(const double[::1] values):
         if not isfinite(values[i]):
             return False
     return True
+
+
+def aligned(values):
+    """Return the float64 vector, or a copy of it, starting on a cache line."""
+    if values.ctypes.data % (8 * LINE) == 0:
+        return values
+    room = np.empty(len(values) + LINE, dtype=np.float64)
+    skip = -room.ctypes.data % (8 * LINE) // 8
+    room[skip:skip + len(values)] = values
+    return room[skip:skip + len(values)]
+
+
+def pack(
+    const double[::1] data, const double[::1] b, const int64_t[::1] start,
+    const index_t[::1] indices,
+):
+    """Return (records, start) of CSR rows: one contiguous record a sample (see rows.pxd)."""
+    cdef int64_t j, count, size, width = sizeof(index_t), samples = b.shape[0]
+    cdef double *at
+    cdef record_t *head
+    where = np.zeros(samples + 1, dtype=np.int64)
+    cdef int64_t[::1] out = where
+    for j in range(samples):
+        count = start[j + 1] - start[j]
+        if count >= 2**31:
+            raise ValueError(f"a packed row must have fewer than 2**31 entries, got {count}.")
+        size = HEAD + (count * width + 7) // 8 + count
+        out[j + 1] = out[j] + (size + LINE - 1) // LINE * LINE
+    records = aligned(np.zeros(out[samples], dtype=np.float64))
+    cdef double[::1] to = records
+    with nogil:
+        for j in range(samples):
+            count = start[j + 1] - start[j]
+            at = &to[out[j]]
+            head = <record_t *>at
+            head.b = b[j]
+            head.count = <int32_t>count
+            head.width = <int32_t>width
+            if count:
+                memcpy(at + HEAD, &indices[start[j]], count * width)
+                at += HEAD + (count * width + 7) // 8
+                memcpy(at, &data[start[j]], count * sizeof(double))
+    return records, where

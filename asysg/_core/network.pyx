@@ -12,7 +12,7 @@ from scipy.linalg.cython_blas cimport dgemm
 
 from .abi cimport ASYSG_OK
 from .kernel cimport Kernel
-from .vector cimport asysg_axpy, asysg_axpy_step, asysg_dot, asysg_scaled_step, asysg_tanh
+from .vector cimport asysg_axpy, asysg_axpy_step, asysg_descend, asysg_dot, asysg_tanh
 
 cdef enum:
     MAX_LAYERS = 32
@@ -139,7 +139,7 @@ cdef int descend(
         d = work + p.units + p.outputs[layer]
         if layer == 0:
             for o in range(fan_out):
-                asysg_scaled_step(d[o], step, a, w + o * fan_in, fan_in)
+                asysg_descend(step, d[o], a, w + o * fan_in, fan_in)
         else:
             below = work + p.units + p.outputs[layer - 1]
             for o in range(fan_in):
@@ -148,7 +148,7 @@ cdef int descend(
                 asysg_axpy_step(d[o], step, a, w + o * fan_in, below, fan_in)
             for o in range(fan_in):
                 below[o] *= 1.0 - a[o] * a[o]
-        asysg_scaled_step(1.0, step, d, w + fan_in * fan_out, fan_out)
+        asysg_descend(step, 1.0, d, w + fan_in * fan_out, fan_out)
     return ASYSG_OK
 
 
@@ -174,7 +174,7 @@ cdef void forward_all(
     cdef const double *a = inputs
     cdef const double *w
     cdef double *out
-    cdef int64_t layer, c, o, fan_in, fan_out
+    cdef int64_t layer, c, fan_in, fan_out
     for layer in range(p.depth):
         fan_in = p.size[layer]
         fan_out = p.size[layer + 1]

@@ -1,5 +1,6 @@
 """The recursions of both algorithms with given delays."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ class Recursion:
         M: int,
         T: int,
         key: tuple[int, int],
+        clock: int = 0,
     ) -> None: ...
     def advance(
         self,
@@ -24,6 +26,8 @@ class Recursion:
         seen: NDArray[np.uint8] | None = None,
         draws: NDArray[np.int64] | None = None,
     ) -> None: ...
+    def pending(self) -> dict[str, NDArray[Any]]: ...
+    def restore(self, pending: Mapping[str, NDArray[Any]]) -> None: ...
     @property
     def x(self) -> NDArray[np.float64]: ...
     @property

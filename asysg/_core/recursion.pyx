@@ -8,17 +8,10 @@ from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.string cimport memcpy, memset
 
-from .abi cimport ASYSG_OBJECTIVE, ASYSG_OK, asysg_objective
-from .rng cimport asysg_below, asysg_word
+from .abi cimport ASYSG_OBJECTIVE, ASYSG_OK, asysg_objective, gradients
+from .draws cimport coordinate, sample
 
 import numpy as np
-
-
-cdef inline uint64_t sample(
-    const asysg_objective *f, uint64_t key0, uint64_t key1, int64_t draw, int64_t m
-) noexcept nogil:
-    cdef uint64_t word = asysg_word(key0, key1, draw, 1 + m)
-    return asysg_below(word, f.n_samples) if f.n_samples else word
 
 
 cdef class Recursion:
@@ -36,6 +29,8 @@ cdef class Recursion:
         Batch size (>= 1) and the largest delay that will occur (>= 0).
     key : tuple of two int
         Key of the counter-based draws; update k uses draw k.
+    clock : int
+        Updates already done; `restore` brings back the history of then.
     """
 
     cdef asysg_objective *f
@@ -51,6 +46,7 @@ cdef class Recursion:
     cdef double[::1] x_view
     cdef double[::1] g
     cdef double[::1] work
+    cdef uint64_t[::1] samples
     # con: the last T + 1 iterates, iterate k in row k % (T + 1).
     cdef double[:, ::1] iterates
     # incon: the iterate k - T, and the updates since, update j in slot j % T.
@@ -59,7 +55,7 @@ cdef class Recursion:
     cdef double[::1] increments
     cdef double[::1] saved
 
-    def __init__(self, capsule, x0, *, whole, M, T, key):
+    def __init__(self, capsule, x0, *, whole, M, T, key, clock=0):
         self.keep = [capsule]
         self.f = <asysg_objective *> PyCapsule_GetPointer(capsule, ASYSG_OBJECTIVE)
         n = self.f.n
@@ -69,10 +65,11 @@ cdef class Recursion:
         self.x_view = self.x
         self.key0, self.key1 = key
         self.whole, self.M, self.T = whole, M, T
-        self.clock = 0
+        self.clock = clock
         self.trouble = None
         self.g = np.zeros(n)
         self.work = np.zeros(max(1, self.f.work_size))
+        self.samples = np.zeros(M, dtype=np.uint64)
         if whole:
             self.iterates = np.zeros((T + 1, n))
         else:
@@ -140,18 +137,26 @@ cdef class Recursion:
     cdef bint con(
         self, int64_t k, int64_t draw, double step, const int64_t[::1] tau
     ) noexcept nogil:
-        cdef int64_t n = self.f.n, m, j, ring = self.T + 1
+        cdef int64_t n = self.f.n, m = 0, last, read, j, ring = self.T + 1
         memcpy(&self.iterates[k % ring, 0], &self.x_view[0], n * sizeof(double))
         memset(&self.g[0], 0, n * sizeof(double))
-        for m in range(self.M):
-            if self.f.gradient(
-                self.f.self,
-                &self.iterates[(k - min(k, tau[m])) % ring, 0],
-                sample(self.f, self.key0, self.key1, draw, m),
+        for j in range(self.M):
+            self.samples[j] = sample(self.f, self.key0, self.key1, draw, j)
+        while m < self.M:
+            # Those together that read the same iterate and stand beside one another.
+            read, last = k - min(k, tau[m]), m + 1
+            while last < self.M and k - min(k, tau[last]) == read:
+                last += 1
+            if gradients(
+                self.f,
+                &self.iterates[read % ring, 0],
+                &self.samples[m],
+                last - m,
                 &self.work[0],
                 &self.g[0],
             ) != ASYSG_OK:
                 return False
+            m = last
         for j in range(n):
             self.x_view[j] += -(step * self.g[j])
         return True
@@ -159,7 +164,7 @@ cdef class Recursion:
     cdef bint incon(
         self, int64_t k, int64_t draw, double step, const int64_t[::1] tau, const uint8_t *seen
     ) noexcept nogil:
-        cdef int64_t i = <int64_t> asysg_below(asysg_word(self.key0, self.key1, draw, 0), self.f.n)
+        cdef int64_t i = coordinate(self.f, self.key0, self.key1, draw)
         cdef int64_t m, age, j, c, window = min(k, self.T)
         cdef double g = 0.0, increment
         cdef bint ok
@@ -195,3 +200,28 @@ cdef class Recursion:
             self.coordinates[j] = i
             self.increments[j] = increment
         return True
+
+    def pending(self):
+        """Return the history that the next updates need besides x, as arrays to store."""
+        if self.whole:
+            return {"iterates": np.array(self.iterates)}
+        return {
+            "oldest": np.array(self.oldest),
+            "coordinates": np.array(self.coordinates),
+            "increments": np.array(self.increments),
+        }
+
+    def restore(self, pending):
+        """Go on from what `pending` returned at this `clock`.
+
+        Raises ValueError if it belongs to another run.
+        """
+        for name, array in self.pending().items():
+            if name not in pending or pending[name].shape != array.shape:
+                raise ValueError("what was pending must have the shape it has in this run.")
+        if self.whole:
+            self.iterates = np.array(pending["iterates"], dtype=np.float64)
+        else:
+            self.oldest = np.array(pending["oldest"], dtype=np.float64)
+            self.coordinates = np.array(pending["coordinates"], dtype=np.int64)
+            self.increments = np.array(pending["increments"], dtype=np.float64)

@@ -19,7 +19,11 @@ static inline uint64_t asysg_mix(uint64_t z)
 }
 
 /* The word in `slot` of draw number `draw`. In a run, slot 0 chooses the coordinate and slots
- * 1..M choose the samples of the minibatch. */
+ * 1..M choose the samples of the minibatch. Beyond every minibatch lie the slots of skip.pyx, and
+ * those that choose the recorded iterates (RECORD_SLOT in _run.py, 2^62). */
+#define ASYSG_STEPS (UINT64_C(1) << 60)
+#define ASYSG_GAPS (UINT64_C(1) << 61)
+
 static inline uint64_t asysg_word(uint64_t key0, uint64_t key1, uint64_t draw, uint64_t slot)
 {
     uint64_t z = asysg_mix(key0 + (draw + 1) * 0x9E3779B97F4A7C15ULL);

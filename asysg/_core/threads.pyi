@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .skip import Skip
+
 LOG: np.dtype[np.void]
 METHODS: dict[str, int]
 SEGMENT: int
@@ -23,8 +25,10 @@ class Threads:
         max_delay: int,
         recording: bool | str,
         lossy: bool = False,
+        sync_every: int = 0,
         clock: int = 0,
         segment: int = ...,
+        skip: Skip | None = None,
     ) -> None: ...
     def advance(self, until: int, gamma: NDArray[np.float64]) -> None: ...
     @property
@@ -36,13 +40,13 @@ class Threads:
     @property
     def reads(self) -> NDArray[np.float64] | None: ...
     @property
+    def share(self) -> float: ...
+    @property
     def team(self) -> int: ...
     @property
     def clock(self) -> int: ...
     @property
     def trouble(self) -> tuple[str, int, int] | None: ...
-    @property
-    def pending(self) -> tuple[int, ...]: ...
     @property
     def histogram(self) -> NDArray[np.int64]: ...
     @property

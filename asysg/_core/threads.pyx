@@ -5,7 +5,8 @@
 ends with x exactly at that iterate. Between regions Python records, listens and stores.
 
 Where the shared state may be touched, and in which order, is said in ``clock.h`` and
-``atomic.h``; all else here is private to a worker.
+``atomic.h``; all else here is private to a worker. Replica mode, skip-ahead and the lone worker
+have files of their own: ``replica.pxd``, ``skip.pyx``, ``alone.pxd``.
 """
 
 from cython.parallel cimport prange
@@ -16,6 +17,7 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 from .abi cimport ASYSG_OBJECTIVE, ASYSG_OK, asysg_objective, gradients
+from .alone cimport alone
 from .clock cimport (
     ASYSG_LATE,
     ASYSG_NONE,
@@ -26,11 +28,11 @@ from .clock cimport (
     asysg_peek,
     asysg_poke,
     asysg_stress,
-    asysg_take,
     asysg_unlock,
-    asysg_yield,
 )
+from .replica cimport replica
 from .rng cimport asysg_below, asysg_word
+from .skip cimport Skip, skip_ahead
 from .vector cimport asysg_step
 from .worker cimport (
     CHECK_EVERY,
@@ -41,12 +43,14 @@ from .worker cimport (
     INCON,
     NO_CLOCK,
     READS,
+    ROWS,
     UPDATES,
     Entry,
     Method,
     Run,
     Worker,
     asysg_team,
+    clear,
     diverged,
     done,
     draw_samples,
@@ -59,6 +63,7 @@ from .worker cimport (
     support,
     tally,
     ticket,
+    wait,
     write,
 )
 
@@ -77,8 +82,9 @@ LOG = np.dtype(
     ]
 )
 METHODS = {"asysg-incon": INCON, "asysg-con": CON, "sgd": CON, "hogwild": HOGWILD}
-# Small enough that a pass leaves it in the cache nearest to a core for the next one.
-SEGMENT = 2048
+# Entries of x under one lock: 4 KiB. Taking a lock costs little beside that, a pass leaves it in
+# the nearest cache for the next, and even a short x is no single queue.
+SEGMENT = 512
 RECORDING = {False: NO_CLOCK, "sampled": DELAYS, "full": UPDATES, "full+reads": READS}
 
 cdef void incon(Run *r, int64_t w, Worker *me) noexcept nogil:
@@ -124,16 +130,19 @@ cdef void hogwild(Run *r, int64_t w, Worker *me) noexcept nogil:
     cdef int64_t j, t, m, k, count, start = 0
     cdef double step, replaced = 0.0
     cdef const void *idx = NULL
-    cdef bint have_all
+    cdef bint have_all, had_all
     while next_draw(r, me):
         while True:
             if r.recording:
                 start = asysg_clock_start(&r.clock)
             have_all = False
+            draw_samples(r, me)
             for m in range(r.M):
-                have_all = read(r, me, sample(r, me.draw, m), -1, m, have_all)
-                if r.f.gradient(
-                    r.f.self, me.xhat, sample(r, me.draw, m), me.work, me.g
+                had_all, have_all = have_all, read(r, me, me.samples[m], -1, m, have_all)
+                if had_all:
+                    continue  # it went with the first that read all of x
+                if gradients(
+                    r.f, me.xhat, me.samples + m, r.M - m if have_all else 1, me.work, me.g
                 ) != ASYSG_OK:
                     failed(r, me)
                     return
@@ -141,10 +150,10 @@ cdef void hogwild(Run *r, int64_t w, Worker *me) noexcept nogil:
             if k != ASYSG_LATE:
                 break
             for m in range(r.M):
-                clear(r, me, sample(r, me.draw, m))
+                clear(r, me, me.samples[m])
         step = steplength(r, k)
         for m in range(r.M):
-            count = support(r, me, sample(r, me.draw, m), -1, &idx)
+            count = support(r, me, me.samples[m], -1, &idx)
             for t in range(r.f.n if count < 0 else count):
                 j = t if count < 0 else index(r, idx, t)
                 if me.g[j] != 0.0:
@@ -152,18 +161,9 @@ cdef void hogwild(Run *r, int64_t w, Worker *me) noexcept nogil:
                         diverged(r, me, k)
                     write(r, me, j, -(step * me.g[j]), &replaced)
                     me.g[j] = 0.0
+            if count < 0:
+                break  # that was all of x
         done(r, w, me, k, start, -1, NAN, NAN, NAN)
-
-
-cdef inline void clear(const Run *r, Worker *me, uint64_t s) noexcept nogil:
-    """Forget the gradient of a sample."""
-    cdef const void *idx = NULL
-    cdef int64_t t, count = support(r, me, s, -1, &idx)
-    if count < 0:
-        memset(me.g, 0, r.f.n * sizeof(double))
-    else:
-        for t in range(count):
-            me.g[index(r, idx, t)] = 0.0
 
 
 cdef int64_t serve(
@@ -240,23 +240,18 @@ cdef void con(Run *r, int64_t w, Worker *me) noexcept nogil:
 
 
 cdef inline void work(Run *r, int64_t w, Worker *me, Method method) noexcept nogil:
-    if method == CON:
+    if r.batch:
+        replica(r, w, me, method)
+    elif r.skip != NULL:
+        skip_ahead(r, w, me)
+    elif method != INCON and r.alone and r.M == 1 and r.f.descend != NULL and r.recording < UPDATES:
+        alone(r, me)
+    elif method == CON:
         con(r, w, me)
     elif method == INCON:
         incon(r, w, me)
     else:
         hogwild(r, w, me)
-
-
-cdef inline void wait(Run *r, int64_t p) noexcept nogil:
-    """Wait for the other workers, giving the core away.
-
-    The barrier at the end of the region would wait too, but by spinning: where the cores are
-    shared with other processes, against the very worker that is waited for.
-    """
-    asysg_take(r.finished, 1)
-    while asysg_peek(r.finished) < p:
-        asysg_yield()
 
 
 cdef class Threads:
@@ -280,10 +275,16 @@ cdef class Threads:
         A key of `RECORDING`: no clock, delays counted, every update logged, or its reads too.
     lossy : bool
         Write by load and store instead of an atomic add.
+    sync_every : int
+        Replica mode: each worker merges its private copy of x so many updates apart. 0: workers
+        write to the shared x. Not for "asysg-con" and "sgd".
     clock : int
         Updates already done, where a run continues.
     segment : int
-        Entries of x under one lock of AsySG-con's server, >= 1.
+        Entries of x under one lock, of AsySG-con's server or of replica mode, >= 1.
+    skip : Skip, optional
+        Pass over the updates of "asysg-incon" that are zero by structure; not where every update
+        is logged.
     """
 
     cdef Run r
@@ -293,12 +294,15 @@ cdef class Threads:
     cdef Worker *workers
     cdef double[::1] x_view
     cdef list keep
+    cdef list pending
     cdef readonly object x
     cdef object histograms
     cdef readonly object log
     cdef readonly object log_dtype
     cdef readonly object reads
     cdef readonly int team
+    cdef readonly double share  # of the updates that are done one by one
+    cdef int64_t block
 
     def __cinit__(self, capsule, x0, *, p, **_):
         self.workers = <Worker *> calloc(p, sizeof(Worker))
@@ -309,8 +313,8 @@ cdef class Threads:
         free(self.workers)
 
     def __init__(
-        self, capsule, x0, *, method, M, p, key, max_delay, recording, lossy=False, clock=0,
-        segment=SEGMENT,
+        self, capsule, x0, *, method, M, p, key, max_delay, recording, lossy=False,
+        sync_every=0, clock=0, segment=SEGMENT, Skip skip=None,
     ):
         cdef int64_t w, n, wide
         self.keep = [capsule]
@@ -324,6 +328,13 @@ cdef class Threads:
         self.r.max_delay = max_delay
         self.r.recording = RECORDING[recording]
         self.r.lossy = lossy
+        self.r.batch = sync_every
+        self.r.alone = p == 1 and not sync_every
+        self.share, self.block = 1.0, 1
+        if skip is not None:
+            self.keep.append(skip)
+            self.r.skip = &skip.law
+            self.share, self.block = skip.share, skip.block
         n = self.r.f.n
         if len(x0) != n:
             raise ValueError(f"x0 must have {n} entries, got {len(x0)}.")
@@ -337,7 +348,9 @@ cdef class Threads:
 
         # Cells, the slots, the locks of the segments.
         self.r.segment = min(segment, n)
-        self.r.segments = 1 + (n - 1) // self.r.segment if self.method == CON else 0
+        self.r.segments = 0
+        if self.method == CON or sync_every:
+            self.r.segments = 1 + (n - 1) // self.r.segment
         cdef int64_t[:, ::1] cells = self.cells((4 + p + int(self.r.segments), 16), np.int64)
         self.r.clock.now = <asysg_cell *> &cells[0, 0]
         self.r.draws = <asysg_cell *> &cells[1, 0]
@@ -353,9 +366,12 @@ cdef class Threads:
 
         # Private memory, each part rounded up and padded by 128 bytes.
         cdef int64_t[:, ::1] histogram = self.histograms
-        kept = M * n if self.r.recording == READS else 0
-        sizes = (n, n, self.r.f.work_size, self.r.f.support_size, M, kept)
-        _, g_at, work_at, scratch_at, samples_at, reads_at, wide = np.cumsum(
+        kept = M * n if self.r.recording == READS and not sync_every else 0
+        base, rows = (n if sync_every else 0), (max(ROWS, M) if skip is not None else 0)
+        sizes = (n, n, base, self.r.f.work_size, self.r.f.support_size, M, kept, rows)
+        (
+            _, g_at, base_at, work_at, scratch_at, samples_at, reads_at, rows_at, wide,
+        ) = np.cumsum(
             [0] + [16 * (size // 16 + 2) for size in sizes]
         )
         cdef double[:, ::1] memory = self.cells((p, wide), np.float64)
@@ -364,11 +380,15 @@ cdef class Threads:
             worker = &self.workers[w]
             worker.xhat = &memory[w, 0]
             worker.g = worker.xhat + <int64_t> g_at
+            worker.base = worker.xhat + <int64_t> base_at
             worker.work = worker.xhat + <int64_t> work_at
             worker.scratch = worker.xhat + <int64_t> scratch_at
             worker.samples = <uint64_t *> (worker.xhat + <int64_t> samples_at)
             worker.reads = worker.xhat + <int64_t> reads_at
+            worker.rows = <int64_t *> worker.xhat + <int64_t> rows_at
             worker.histogram = &histogram[w, 0]
+        if self.r.alone and self.method != CON and self.r.recording != READS:
+            self.workers[0].xhat = self.r.x
 
     def cells(self, shape, dtype):
         """Return a zeroed array that starts on a 128-byte boundary."""
@@ -388,6 +408,9 @@ cdef class Threads:
             The steplength of each of these updates.
 
         Ends early where the objective fails or an update is not finite: see `trouble`.
+
+        In replica mode an update is made before its number is known, so that `gamma` must have
+        one entry.
         """
         cdef const double[::1] steps = gamma
         cdef Run *r = &self.r
@@ -403,12 +426,13 @@ cdef class Threads:
         r.until = until
         r.gamma = &steps[0]
         r.stride = 0 if len(gamma) == 1 else 1
-        if len(gamma) not in (1, until - r.base):
-            raise ValueError("gamma must have one entry or one an update.")
+        if len(gamma) != 1 and (r.batch or len(gamma) != until - r.base):
+            raise ValueError("gamma must have one entry, or one an update.")
         # Large enough to keep workers from each other's counter, small enough that all end
         # together. A lone worker takes the draws in their order.
         r.allotment = max(1, min(64, (until - r.base) // (16 * p)))
-        asysg_poke(r.draws, r.base)
+        r.least = max(1, min(r.batch, (until - r.base) // p) // 8)
+        asysg_poke(r.draws, r.base // self.block)
         asysg_poke(r.finished, 0)
         if r.recording >= UPDATES:
             self.log = np.empty(until - r.base, dtype=LOG)
@@ -418,6 +442,8 @@ cdef class Threads:
             self.reads = np.empty((until - r.base, r.M, r.f.n))
             reads = self.reads
             r.reads = &reads[0, 0, 0]
+        if r.batch:
+            self.room()
         for w in range(p):
             workers[w].draw = workers[w].last = 0
         if p == 1:
@@ -433,6 +459,24 @@ cdef class Threads:
         self.team = team
         if r.recording == NO_CLOCK and method != CON:
             asysg_poke(r.clock.now, self.first + sum(self.updates_by_worker))
+
+    cdef void room(self):
+        """Make room for what the workers keep of a batch of this region until it has numbers."""
+        cdef Run *r = &self.r
+        cdef int64_t w, size = min(r.batch, r.until - r.base)
+        cdef int64_t[:, :, ::1] entries
+        cdef double[:, ::1] reads
+        if r.recording >= UPDATES:
+            pending = np.empty((self.p, size), dtype=LOG)
+            self.pending = [pending]
+            entries = pending.view(np.int64).reshape(self.p, size, -1)
+            for w in range(self.p):
+                self.workers[w].log = <Entry *> &entries[w, 0, 0]
+        if r.recording == READS:
+            reads = np.empty((self.p, size * r.M * r.f.n))
+            self.pending.append(reads)
+            for w in range(self.p):
+                self.workers[w].reads = &reads[w, 0]
 
     @property
     def clock(self):
@@ -450,11 +494,6 @@ cdef class Threads:
         troubled = [w for w in range(self.p) if self.workers[w].trouble]
         k, w = min((self.workers[w].trouble_at, w) for w in troubled)
         return "failed" if self.workers[w].trouble == FAILED else "diverged", w, k
-
-    @property
-    def pending(self):
-        """Draws below the clock that no update was made of: none, between two regions."""
-        return ()
 
     @property
     def histogram(self):

@@ -12,7 +12,9 @@
 #include <string.h>
 
 #if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__)
-#define ASYSG_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
+#define ASYSG_CLONES __attribute__((unused, target_clones("avx512f", "avx2", "default")))
+#elif defined(__GNUC__)
+#define ASYSG_CLONES __attribute__((unused))
 #else
 #define ASYSG_CLONES
 #endif
@@ -47,24 +49,15 @@ static void asysg_step(double step, double *restrict x, const double *restrict g
         x[i] += -(step * g[i]);
 }
 
-/* below += c * x, then x += -(step * (c * a)): one pass over a row of weights. */
+/* below += c * x, then x -= step * (0 + c * a): one pass over a row of weights. */
 ASYSG_CLONES
 static void asysg_axpy_step(double c, double step, const double *restrict a,
                             double *restrict x, double *restrict below, int64_t n)
 {
     for (int64_t i = 0; i < n; i++) {
         below[i] += c * x[i];
-        x[i] += -(step * (c * a[i]));
+        x[i] -= step * (0.0 + c * a[i]);
     }
-}
-
-/* x += -(step * (c * a)) */
-ASYSG_CLONES
-static void asysg_scaled_step(double c, double step, const double *restrict a,
-                              double *restrict x, int64_t n)
-{
-    for (int64_t i = 0; i < n; i++)
-        x[i] += -(step * (c * a[i]));
 }
 
 /* tanh t = e / (e + 2) with e = exp(2 |t|) - 1, and the sign of t. Written out because the C
@@ -110,6 +103,23 @@ static void asysg_tanh(double *x, int64_t n)
 {
     for (int64_t i = 0; i < n; i++)
         x[i] = asysg_tanh_of(x[i]);
+}
+
+/* x -= step * (0 + c * a): the bits of a gradient that c * a is added to, then scaled. */
+ASYSG_CLONES
+static void asysg_descend(double step, double c, const double *restrict a, double *restrict x,
+                          int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        x[i] -= step * (0.0 + c * a[i]);
+}
+
+/* Bring a line into the cache by a real load: the processor may drop a prefetch whose page is not
+ * in its translation buffer, and for random samples that is most of them. Nobody waits for the
+ * value, so many such loads are under way at once. */
+static inline void asysg_load_line(const void *p)
+{
+    (void)*(const volatile char *)p;
 }
 
 #endif

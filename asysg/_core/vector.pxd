@@ -9,7 +9,6 @@ cdef extern from "vector.h" nogil:
     void asysg_axpy_step(
         double c, double step, const double *a, double *x, double *below, int64_t n
     ) noexcept
-    void asysg_scaled_step(
-        double c, double step, const double *a, double *x, int64_t n
-    ) noexcept
     void asysg_tanh(double *x, int64_t n) noexcept
+    void asysg_descend(double step, double c, const double *a, double *x, int64_t n) noexcept
+    void asysg_load_line(const void *p) noexcept

@@ -1,12 +1,13 @@
 """A worker and its four steps: read, sample, compute, update.
 
-What the three kernels of ``threads.pyx`` are made of. Where the shared state may be touched, and in
-which order, is said in ``clock.h`` and ``atomic.h``; all else here is private to a worker.
+What the kernels of ``threads.pyx`` and ``replica.pxd`` are made of. Where the shared state may be
+touched, and in which order, is said in ``clock.h`` and ``atomic.h``; all else here is private to a
+worker.
 """
 
 from libc.math cimport NAN
 from libc.stdint cimport int32_t, int64_t, uint64_t
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
 from .abi cimport asysg_objective
 from .clock cimport (
@@ -64,6 +65,14 @@ cdef enum Recording:
 cdef enum:
     CHECK_EVERY = 64
 
+# Samples whose data a worker asks for at once, before it uses the first of them.
+cdef enum:
+    AHEAD = 24
+
+# Samples of the hits that are drawn ahead (skip.pyx), or one minibatch if that is larger.
+cdef enum:
+    ROWS = 1024
+
 cdef enum Trouble:
     FAILED = 1
     DIVERGED
@@ -76,12 +85,15 @@ cdef enum Method:
 
 # What a worker brings: private memory and private counts, apart by 128 bytes or more.
 cdef struct Worker:
-    double *xhat
+    double *xhat         # what was read; in replica mode the replica of x
+    double *base         # in replica mode: the replica when it last equalled the shared x
     double *g
     double *work
     void *scratch
     uint64_t *samples    # of the update being computed, M of them
-    double *reads        # what each sample of the update read: M rows of n, nan where unread
+    double *reads        # what each sample of the update (of each update of the batch, in replica
+    #                      mode) read: M rows of n, nan where unread
+    Entry *log           # in replica mode: of each update of the batch
     int64_t *histogram   # of delays, in log2 bins
     int64_t max_delay
     int64_t sum_delay
@@ -92,6 +104,8 @@ cdef struct Worker:
     int64_t trouble_at   # the update it happened at
     int64_t draw         # the draws [draw, last) of this worker's allotment are left
     int64_t last
+    int64_t *rows        # samples of the hits drawn ahead (skip.pyx)
+    int64_t touched      # the data of the draws before this one have been asked for
     char padding[128]
 
 
@@ -103,9 +117,11 @@ cdef struct Run:
     asysg_cell *draws       # the next draw that nobody has been allotted
     asysg_cell *stop        # not 0 once a worker is in trouble
     asysg_cell *finished    # workers that are done with this region
-    asysg_cell *locks       # one a segment of x (AsySG-con)
+    asysg_cell *locks       # one a segment of x (AsySG-con and replica mode)
     int64_t segments
     int64_t segment         # entries of x in each but the last
+    int64_t batch           # updates between two merges; 0 where there is no replica mode
+    int64_t least           # but near the end of a region fewer, down to these
     int64_t until           # draws and updates of this region end here
     int64_t allotment
     const double *gamma     # steplength of update k: gamma[(k - base) * stride]
@@ -116,13 +132,33 @@ cdef struct Run:
     uint64_t key0
     uint64_t key1
     bint lossy
+    bint alone              # one worker, which may read and write x as its own
     int recording
+    const void *skip        # the law of skip.pyx; NULL: every update is drawn
     Entry *log              # of update k: log[k - base]
     double *reads           # of update k: M rows of n from reads[(k - base) * M * n]
 
 
 cdef inline double steplength(const Run *r, int64_t k) noexcept nogil:
     return r.gamma[(k - r.base) * r.stride]
+
+
+cdef inline uint64_t sample(const Run *r, int64_t draw, int64_t m) noexcept nogil:
+    """Sample m of the minibatch of this draw: slot 1 + m of the draw's words."""
+    cdef uint64_t word = asysg_word(r.key0, r.key1, draw, 1 + m)
+    return asysg_below(word, r.f.n_samples) if r.f.n_samples else word
+
+
+cdef inline void touch_ahead(const Run *r, Worker *me, int64_t first) noexcept nogil:
+    """Ask for the data of the draws from `first` on all at once, so that their ways overlap.
+
+    One at a time, a little ahead, would not do: each would be waited for before the next.
+    """
+    cdef int64_t draw, m
+    me.touched = min(first + max(1, AHEAD // r.M), me.last)
+    for draw in range(first, me.touched):
+        for m in range(r.M):
+            r.f.touch(r.f.self, sample(r, draw, m))
 
 
 cdef inline bint next_draw(Run *r, Worker *me) noexcept nogil:
@@ -133,13 +169,10 @@ cdef inline bint next_draw(Run *r, Worker *me) noexcept nogil:
     if me.draw >= me.last:
         me.draw = asysg_take(r.draws, r.allotment)
         me.last = min(me.draw + r.allotment, r.until)
+        me.touched = me.draw
+    if me.draw == me.touched and r.f.touch != NULL:
+        touch_ahead(r, me, me.draw)
     return me.draw < r.until
-
-
-cdef inline uint64_t sample(const Run *r, int64_t draw, int64_t m) noexcept nogil:
-    """Sample m of the minibatch of this draw: slot 1 + m of the draw's words."""
-    cdef uint64_t word = asysg_word(r.key0, r.key1, draw, 1 + m)
-    return asysg_below(word, r.f.n_samples) if r.f.n_samples else word
 
 
 cdef inline void draw_samples(const Run *r, Worker *me) noexcept nogil:
@@ -166,6 +199,20 @@ cdef inline void tally(Worker *me, int64_t delay) noexcept nogil:
         me.max_delay = delay
 
 
+cdef inline void tally_piece(Worker *me, int64_t delay, int64_t count) noexcept nogil:
+    """Count updates of one read with delays from `delay` on; all 0 if it missed nothing."""
+    cdef int64_t last = delay + count - 1, upto
+    if delay == 0:
+        me.histogram[0] += count
+        return
+    me.sum_delay += count * delay + count * (count - 1) // 2
+    me.max_delay = max(me.max_delay, last)
+    while delay <= last:
+        upto = min(last, ((<int64_t>1) << asysg_bin(delay)) - 1)
+        me.histogram[asysg_bin(delay)] += upto - delay + 1
+        delay = upto + 1
+
+
 cdef inline int64_t support(
     const Run *r, Worker *me, uint64_t s, int64_t i, const void **idx
 ) noexcept nogil:
@@ -190,7 +237,7 @@ cdef inline bint read(
         kept = me.reads + m * r.f.n
         for j in range(r.f.n):
             kept[j] = me.xhat[j] if have_all else NAN
-    if have_all:
+    if have_all or (r.alone and kept is NULL):  # alone, xhat is x
         return True
     count = support(r, me, s, i, &idx)
     if count < 0:
@@ -214,7 +261,10 @@ cdef inline double write(
 ) noexcept nogil:
     """Add to entry j of the shared x; return the value it was added to."""
     cdef double before
-    if r.lossy:
+    if r.alone:
+        before = replaced[0] = r.x[j]
+        r.x[j] = before + increment
+    elif r.lossy:
         before = asysg_add_lossy(&r.x[j], increment, replaced)
         me.overwrites += replaced[0] != before
     else:
@@ -251,3 +301,25 @@ cdef inline void done(
         memcpy(
             r.reads + (k - r.base) * r.M * r.f.n, me.reads, r.M * r.f.n * sizeof(double)
         )
+
+
+cdef inline void clear(const Run *r, Worker *me, uint64_t s) noexcept nogil:
+    """Forget the gradient of a sample."""
+    cdef const void *idx = NULL
+    cdef int64_t t, count = support(r, me, s, -1, &idx)
+    if count < 0:
+        memset(me.g, 0, r.f.n * sizeof(double))
+    else:
+        for t in range(count):
+            me.g[index(r, idx, t)] = 0.0
+
+
+cdef inline void wait(Run *r, int64_t p) noexcept nogil:
+    """Wait for the other workers, giving the core away.
+
+    The barrier at the end of the region would wait too, but by spinning: where the cores are
+    shared with other processes, against the very worker that is waited for.
+    """
+    asysg_take(r.finished, 1)
+    while asysg_peek(r.finished) < p:
+        asysg_yield()

@@ -70,14 +70,15 @@ def wrap(text: str, indent: str = "") -> str:
 
 def to_json(document: dict[str, Any]) -> str:
     """Return strict JSON: infinity and NaN, which JSON lacks, are written as words."""
-    return json.dumps(_strict(document), indent=1, allow_nan=False)
+    return json.dumps(strict(document), indent=1, allow_nan=False)
 
 
-def _strict(value: Any) -> Any:
+def strict(value: Any) -> Any:
+    """Return a document in strict JSON's types: infinity and NaN as words."""
     if isinstance(value, dict):
-        return {str(name): _strict(entry) for name, entry in value.items()}
+        return {str(name): strict(entry) for name, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [_strict(entry) for entry in value]
+        return [strict(entry) for entry in value]
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     return value

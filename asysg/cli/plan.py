@@ -52,6 +52,20 @@ def add(commands: Any) -> None:
     how.add_argument(
         "--form", choices=FORMS, default="plus", help="form of the theorem (default plus)"
     )
+    clock = command.add_argument_group("how fast the workers are (adds a simulated estimate)")
+    clock.add_argument(
+        "--compute", type=float, metavar="S", help="mean seconds of computing one update"
+    )
+    clock.add_argument(
+        "--spread", type=float, default=0.0, metavar="S",
+        help="standard deviation of the logarithm of these seconds (default 0)",
+    )  # fmt: skip
+    for phase, said in (
+        ("read", "of reading x"), ("send", "of sending"), ("server", "the server is busy with one"),
+    ):  # fmt: skip
+        clock.add_argument(
+            f"--{phase}", type=float, default=0.0, metavar="S", help=f"seconds {said} (default 0)"
+        )
     command.add_argument("--json", action="store_true", help="print one JSON document")
     command.set_defaults(command=show)
 
@@ -112,6 +126,28 @@ def prescription(
     }
 
 
+def estimate(args: argparse.Namespace, updates: dict[str, int]) -> dict[str, dict[str, Any]]:
+    """Return what the virtual clock says of both algorithms' updates, by algorithm."""
+    from ..simulate import forecast, speeds
+
+    workers = speeds.lognormal(
+        args.spread, args.compute, read=args.read, send=args.send, server=args.server
+    )
+    found = {}
+    for algorithm, K in updates.items():
+        f = forecast(args.workers, K, workers, max_delay=args.max_delay)
+        found[algorithm] = {
+            "speeds": str(workers),
+            "seconds": f.seconds,
+            "updates_per_second": f.updates_per_second,
+            "delay_max": f.staleness.max,
+            "delay_mean": f.staleness.mean,
+            "recomputed": f.n_recomputed,
+            "updates_simulated": f.simulated,
+        }
+    return found
+
+
 ROWS = {
     "updates": "updates K",
     "K_min": "least K for this staleness",
@@ -140,10 +176,14 @@ def show(args: argparse.Namespace) -> int:
         )
         for algorithm in ("con", "incon")
     }
+    simulated = None
+    if args.compute is not None:
+        simulated = estimate(args, {a: both[a]["updates"] for a in ("con", "incon")})
     if args.json:
         print(
             _text.to_json(
                 {
+                    **({"simulated": simulated} if simulated is not None else {}),
                     "constants": c.to_dict(),
                     "form": args.form,
                     "workers": args.workers,
@@ -185,5 +225,27 @@ def show(args: argparse.Namespace) -> int:
     for algorithm, name in (("con", "AsySG-con"), ("incon", "AsySG-incon")):
         if not both[algorithm]["holds"]:
             print(f"\n{name}: {'; '.join(both[algorithm]['fails'])} does not hold.")
+    if simulated is not None:
+        print(f"\nSIMULATED workers, {simulated['con']['speeds']}:\n")
+        told = {
+            "seconds": "virtual seconds for these updates",
+            "updates_per_second": "updates per second",
+            "delay_max": "largest delay",
+            "delay_mean": "mean delay",
+        }
+        print(
+            _text.table(
+                [
+                    (label, *(_text.number(simulated[a][name]) for a in ("con", "incon")))
+                    for name, label in told.items()
+                ]
+            )
+        )
+        worst = max(found["delay_max"] for found in simulated.values())
+        if worst > T:
+            print(
+                f"\nWith these speeds delays reach {worst}, beyond T = {T}: plan with --max-delay, "
+                "which is then enforced."
+            )
     print("\nThe steplength multiplies the sum over the samples of an update.")
     return 0

@@ -154,7 +154,10 @@ def lead(
             with drained(trial), held.ready():
                 T = pilot(trial)
         plan = prescribe(plan, T)
-    server = kind(plan, wire, rule, x, state.clock, state.pending, text_of)
+    pending = state.pending["draws"].tolist() if "draws" in state.pending else []
+    server = kind(plan, wire, rule, x, state.clock, pending, text_of)
+    if plan.checkpoint is not None:
+        plan.checkpoint.pending = server.pending
     with drained(server), held.ready():
         return run(plan, server, state, lambda: len(server.updates)), server
 

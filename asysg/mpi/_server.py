@@ -139,10 +139,10 @@ class Server:
         self._told: dict[int, str] = {}
         self._gamma = 0.0
 
-    @property
-    def pending(self) -> tuple[int, ...]:
-        """Draws that were handed out and of which no update was made yet."""
-        return tuple(sorted([*self._again, *(out.draw for out in self._out.values())]))
+    def pending(self) -> dict[str, NDArray[Any]]:
+        """Return the draws that were handed out and of which no update was made yet."""
+        draws = sorted([*self._again, *(out.draw for out in self._out.values())])
+        return {"draws": np.array(draws, dtype=np.int64)}
 
     def advance(self, until: int, gamma: NDArray[np.float64]) -> None:
         """Serve until the clock is `until`, a worker is in trouble, or nothing comes for a while.
@@ -320,8 +320,9 @@ class Barrier(Server):
     order.
     """
 
-    #: No draw is handed out before the last one was used.
-    pending: tuple[int, ...] = ()
+    def pending(self) -> dict[str, NDArray[Any]]:
+        """Return nothing: no draw is handed out before the last one was used."""
+        return {}
 
     def advance(self, until: int, gamma: NDArray[np.float64]) -> None:
         """Do updates ``clock .. until - 1``; see `Server.advance`."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import _check
-from .._core import evaluate
+from .._core import evaluate, skip
 from .._core.kernel import Kernel
 from ..errors import InvalidArgument
 from ..theory import ProblemConstants
@@ -44,6 +44,17 @@ class Objective:
     def n_samples(self) -> int | None:
         """Number of samples; None for a stream."""
         return self._kernel.n_samples or None
+
+    @cached_property
+    def _pattern(self) -> tuple[NDArray[np.int64], NDArray[np.int64]] | str:
+        """Where the samples' gradients are not zero by structure, or why nothing is known of it."""
+        return skip.structure(self._capsule)
+
+    @cached_property
+    def _pattern_columns(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """The samples of each coordinate; only where `_pattern` is known."""
+        assert not isinstance(self._pattern, str)
+        return skip.columns(self._capsule, self._pattern[1])
 
     @cached_property
     def lower_bound(self) -> float:

@@ -38,26 +38,62 @@ class LinearModel(Objective):
 
     Contiguous float64 rows and canonical CSR arrays with float64 values (int32 or int64
     indices; read-only and memory-mapped ones too) are used in place: do not change them.
-    Anything else is converted once.
+    Anything else is converted once. With ``packed=True`` sparse rows are copied instead, each
+    with its label into one contiguous record that starts on a cache line: nothing else is kept,
+    so the copy takes the place of A where the caller lets A go. `nbytes` counts.
     """
 
     _curvature: float
     _slopes: Vector | float
     _reg: float = 0.0
+    _kernel: _compiled.Linear
 
     def _set_model(
-        self, loss: str, A: Any, b: Vector, scale: float = 1.0, reg: float = 0.0
+        self,
+        loss: str,
+        A: Any,
+        b: Vector,
+        scale: float = 1.0,
+        reg: float = 0.0,
+        *,
+        packed: bool = False,
     ) -> None:
-        self._rows, arguments = rows(A)
-        self._labels = b
+        matrix, arguments = rows(A)
+        self._matrix = None if packed else matrix
         self._reg = reg
         data, start, indices = arguments
-        n_samples, n = self._rows.shape
+        n_samples, n = matrix.shape
         if b.shape != (n_samples,):
             raise InvalidArgument.of(
                 "y", f"must have shape ({n_samples},)", b.shape, "Give one number per row of A."
             )
-        self._kernel = _compiled.Linear(loss, n, data, b, start, indices, scale, reg)
+        if packed:
+            if start is None:
+                raise InvalidArgument.of(
+                    "packed",
+                    "must be False for dense data",
+                    packed,
+                    "Dense rows lie in one piece as they are.",
+                )
+            data, start = _compiled.pack(data, b, start, indices)
+            self._kernel = _compiled.Linear(loss, n, data, None, start, None, scale, reg)
+        else:
+            self._kernel = _compiled.Linear(loss, n, data, b, start, indices, scale, reg)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the data in use: A (referenced or copied) and y, or the packed records."""
+        return self._kernel.nbytes
+
+    @property
+    def _rows(self) -> Any:
+        """The data matrix; made anew, for a moment, where the rows are packed."""
+        if self._matrix is not None:
+            return self._matrix
+        data, start, indices = self._kernel.unpacked()
+        return scipy.sparse.csr_array(
+            (data, indices, start), shape=(self._kernel.n_samples, self.n)
+        )
 
     @classmethod
     def planted(
@@ -111,7 +147,7 @@ class LinearModel(Objective):
 
     @property
     def _weight(self) -> float:
-        return self._curvature / float(self._rows.shape[0])
+        return self._curvature / float(self._kernel.n_samples)
 
     @cached_property
     def lower_bound(self) -> float:

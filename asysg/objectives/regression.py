@@ -36,6 +36,8 @@ class SigmoidRegression(LinearModel):
         Data, finite; see `LinearModel` for what is used without a copy.
     y : array_like, shape (n_samples,)
         Labels in [0, 1].
+    packed : bool
+        Keep sparse rows as contiguous records, faster to reach at random; see `LinearModel`.
 
     Raises
     ------
@@ -54,14 +56,14 @@ class SigmoidRegression(LinearModel):
 
     _curvature = _SIGMOID_CURVATURE
 
-    def __init__(self, A: Any, y: ArrayLike) -> None:
+    def __init__(self, A: Any, y: ArrayLike, *, packed: bool = False) -> None:
         b = answers(y)
         if b.min() < 0 or b.max() > 1:
             worst = float(b.min() if b.min() < 0 else b.max())
             raise InvalidArgument.of(
                 "y", "must lie in [0, 1]", worst, "For labels -1 and 1 give (y + 1) / 2."
             )
-        self._set_model("sigmoid", A, b)
+        self._set_model("sigmoid", A, b, packed=packed)
         root = np.sqrt(1 - b + b * b)
         s = np.stack([1 + b + root, 1 + b - root]) / 3
         self._slopes = (2 * np.abs(s - b) * s * (1 - s)).max(axis=0)
@@ -95,6 +97,8 @@ class RobustRegression(LinearModel):
         The loss.
     scale : float
         Residual, > 0, from which on a datum counts as an outlier.
+    packed : bool
+        Keep sparse rows as contiguous records, faster to reach at random; see `LinearModel`.
 
     Raises
     ------
@@ -111,12 +115,20 @@ class RobustRegression(LinearModel):
 
     _curvature = 1.0
 
-    def __init__(self, A: Any, y: ArrayLike, loss: str = "welsch", scale: float = 1.0) -> None:
+    def __init__(
+        self,
+        A: Any,
+        y: ArrayLike,
+        loss: str = "welsch",
+        scale: float = 1.0,
+        *,
+        packed: bool = False,
+    ) -> None:
         self.loss = _check.choice(
             "loss", loss, tuple(_ROBUST_SLOPES), remedy="All three are bounded-influence losses."
         )
         self.scale = _check.number("scale", scale, above=0, remedy="It is a size of residuals.")
-        self._set_model(loss, A, answers(y), self.scale)
+        self._set_model(loss, A, answers(y), self.scale, packed=packed)
         self._slopes = self.scale * _ROBUST_SLOPES[loss]
 
 
@@ -132,6 +144,8 @@ class SineRegression(LinearModel):
         Data, finite; see `LinearModel` for what is used without a copy.
     y : array_like, shape (n_samples,)
         Angles, finite.
+    packed : bool
+        Keep sparse rows as contiguous records, faster to reach at random; see `LinearModel`.
 
     Raises
     ------
@@ -148,8 +162,8 @@ class SineRegression(LinearModel):
     _curvature = 1.0
     _slopes = 1.0
 
-    def __init__(self, A: Any, y: ArrayLike) -> None:
-        self._set_model("sine", A, answers(y))
+    def __init__(self, A: Any, y: ArrayLike, *, packed: bool = False) -> None:
+        self._set_model("sine", A, answers(y), packed=packed)
 
 
 class PhaseRetrieval(LinearModel):
@@ -165,6 +179,8 @@ class PhaseRetrieval(LinearModel):
         Data, finite; see `LinearModel` for what is used without a copy.
     y : array_like, shape (n_samples,)
         Smoothed amplitudes, at least 0.
+    packed : bool
+        Keep sparse rows as contiguous records, faster to reach at random; see `LinearModel`.
 
     Raises
     ------
@@ -184,13 +200,13 @@ class PhaseRetrieval(LinearModel):
         "own theory.ProblemConstants(..., estimated=True) with a sigma for the region you expect."
     )
 
-    def __init__(self, A: Any, y: ArrayLike) -> None:
+    def __init__(self, A: Any, y: ArrayLike, *, packed: bool = False) -> None:
         b = answers(y)
         if b.min() < 0:
             raise InvalidArgument.of(
                 "y", "must be at least 0", float(b.min()), "Amplitudes have no sign; give abs(y)."
             )
-        self._set_model("amplitude", A, b)
+        self._set_model("amplitude", A, b, packed=packed)
         self._curvature = max(1.0, float(b.max()) - 1.0)
         self.sigma = inf
         self.lower_bound = float(np.mean(np.maximum(0.0, 1.0 - b) ** 2) / 2)
@@ -216,6 +232,8 @@ class NonconvexLogistic(LinearModel):
         Labels, -1 or 1.
     reg : float
         Weight of the penalty, at least 0. If it is not zero, gradients of samples are dense.
+    packed : bool
+        Keep sparse rows as contiguous records, faster to reach at random; see `LinearModel`.
 
     Raises
     ------
@@ -235,7 +253,7 @@ class NonconvexLogistic(LinearModel):
     _curvature = 0.25
     _slopes = 1.0
 
-    def __init__(self, A: Any, y: ArrayLike, reg: float = 0.01) -> None:
+    def __init__(self, A: Any, y: ArrayLike, reg: float = 0.01, *, packed: bool = False) -> None:
         b = answers(y)
         wrong = b[np.abs(b) != 1]
         if wrong.size:
@@ -243,7 +261,7 @@ class NonconvexLogistic(LinearModel):
                 "y", "must be -1 or 1", float(wrong[0]), "For labels 0 and 1 give 2 * y - 1."
             )
         self.reg = _check.number("reg", reg, least=0, remedy="It is the weight of the penalty.")
-        self._set_model("logistic", A, b, reg=self.reg)
+        self._set_model("logistic", A, b, reg=self.reg, packed=packed)
 
     @staticmethod
     def _answers(z: Vector) -> Vector:

@@ -16,6 +16,7 @@ from ..errors import InvalidArgument, ReplayError
 from ..result import Result
 from . import _served
 from ._chain import Chain, by_coordinate
+from ._sums import added, outside_windows, require_close
 
 #: Updates replayed at once.
 BLOCK = 1 << 16
@@ -31,7 +32,7 @@ class Replay:
         The final x, computed again.
     exact : bool
         True: to the last bit. False: up to the order of additions, which several lock-free
-        workers leave to the machine.
+        workers leave to the machine; the difference is within the bound of their rounding.
     n_lost : int
         Updates lost by racing writes, counted one by one.
     updates_by_worker : ndarray of int64
@@ -79,20 +80,22 @@ def replay(result: Result) -> Replay:
     Parameters
     ----------
     result : Result
-        Of `asysg.minimize` or `asysg.mpi.minimize` with ``record="full"`` or ``"full+reads"``, in
-        the process that made it (the objective is needed).
+        Of `asysg.minimize` or `asysg.mpi.minimize` with ``record="full"`` or ``"full+reads"``, or
+        of timed virtual workers with ``record="full"``, in the process that made it (the objective
+        is needed).
 
     Returns
     -------
     Replay
         For "asysg-con" and "sgd", on any number of threads, and for every method on MPI ranks,
-        every gradient is computed again at
-        the iterate that the record says was read, and x agrees to the last bit; so it does for
-        the lock-free methods on one thread. For "asysg-incon" on several threads the additions
-        to each coordinate are put back in the order in which they happened, and x agrees to the
-        last bit; with recorded reads every increment is computed again from them, and every
-        value read must be one that the recorded window allows. For "hogwild" on several threads
-        this needs recorded reads, and x agrees up to the order of additions.
+        every gradient is computed again at what the record says was read, and x agrees to the last
+        bit; so it does for
+        the lock-free methods on one thread, and for all virtual workers. For "asysg-incon" on
+        several threads the additions to each coordinate are put back in the order in which they
+        happened, and x agrees to the last bit; with recorded reads every increment is computed
+        again from them, and every value read must be one that the recorded window allows. For
+        "hogwild" on several threads this needs recorded reads, and x agrees up to the order of
+        additions.
 
     Raises
     ------
@@ -123,28 +126,40 @@ def replay(result: Result) -> Replay:
         *_, (_, x) = _states(result, BLOCK)
         checked.append("every gradient computed again at the iterate that was read")
         _same(x, result.x)
-    if incon:
+    merged = plan.update == "replica" and not recomputable
+    if incon and merged:
+        x, exact = _merged(result, plan, log), False
+        checked.append("x the sum of all increments, within the bound of its rounding")
+    elif incon:
         x, n_lost = _chains(result, plan, log)
         checked.append("the additions to every coordinate, in the order they happened")
     if incon and result.reads is not None:
         _increments(result, plan, log)
         checked.append("every increment computed again from what was read")
-        _windows(result, plan, log)
+        if merged:
+            _require(
+                ~outside_windows(log, result.reads, plan.x0),
+                "value read that the recorded window does not allow",
+            )
+        else:
+            _windows(result, plan, log)
         checked.append("every value read allowed by the recorded window")
     if not (recomputable or incon):
-        if result.reads is None or plan.update != "atomic":
+        if result.reads is None or plan.update == "lossy":
             raise InvalidArgument.of(
                 "result",
                 "must have recorded reads and lose no update for hogwild on several threads",
                 (result.record, result.update),
                 'Use record="full+reads".',
             )
-        *_, (_, x) = _states(result, BLOCK)
-        exact = False
+        x, exact = _from_reads(result, plan, log), False
         checked.append("every update computed again from what was read")
-        _close(x, result, plan)
-    counts = np.bincount(log["worker"], minlength=result.n_threads_used)
+    counts = np.bincount(log["worker"], minlength=_workers(result, plan))
     return Replay(x, exact, n_lost, counts, tuple(checked), result)
+
+
+def _workers(result: Result, plan: Plan) -> int:
+    return plan.virtual_workers or result.n_threads_used
 
 
 def _plan(result: Result) -> Plan:
@@ -180,19 +195,28 @@ def _same(x: NDArray[np.float64], expected: NDArray[np.float64]) -> None:
         )
 
 
-def _close(x: NDArray[np.float64], result: Result, plan: Plan) -> None:
-    """Compare two sums of the same terms in another order: each addition rounds once."""
-    size = np.abs(plan.x0) + np.abs(result.x) + np.abs(x)
-    path = plan.x0.copy()
-    for _, state in _states(result, 1):
-        size = np.maximum(size, np.abs(state))
-        path = state
-    bad = np.flatnonzero(np.abs(x - result.x) > 4 * len(_log(result)) * 2.0**-53 * size)
-    if bad.size:
-        raise ReplayError(
-            f"x must be what the record leads to but for rounding, {path[bad[0]]!r} in "
-            f"coordinate {bad[0]}, got {result.x[bad[0]]!r}."
-        )
+def _from_reads(result: Result, plan: Plan, log: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the sum of all whole updates, and hold x against it."""
+    x, size, count = plan.x0.copy(), np.abs(plan.x0), np.zeros(len(plan.x0), dtype=np.int64)
+    for k, gamma in enumerate(_gamma(plan, 0, len(log))):
+        increment = gamma * _whole_gradient(result, plan, log, k)
+        x -= increment
+        size += np.abs(increment)
+        count += increment != 0.0
+    require_close(result.x, x, count, size)
+    return x
+
+
+def _merged(result: Result, plan: Plan, log: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the sum of all increments, and hold x and the copies that were added to against it."""
+    _require(log["before"] == log["replaced"], "update lost in a private copy")
+    if result.reads is not None:
+        k = np.arange(len(log))
+        read = result.reads[k, 0, log["coordinate"]]
+        _require((read == log["before"]) | np.isnan(read), "increment added to what was not read")
+    x, count, size = added(log, plan.x0)
+    require_close(result.x, x, count, size)
+    return x
 
 
 def _clock(result: Result, plan: Plan, log: NDArray[Any]) -> str:
@@ -205,9 +229,12 @@ def _clock(result: Result, plan: Plan, log: NDArray[Any]) -> str:
         _require((log["draw"] >= 0) & (log["draw"] < plan.K), "draw outside the budget")
         seen[log["draw"]] = True
         _require(bool(seen.all()), "a draw was used twice")
+    for w in np.unique(log["worker"]):
+        ahead = np.diff(log["draw"][log["worker"] == w]) > 0
+        _require(bool(ahead.all()), "draws of one worker out of order")
     delay = k - log["start"]
     _require((log["start"] >= 0) & (delay >= 0), "window after the update")
-    _require((log["worker"] >= 0) & (log["worker"] < result.n_threads_used), "unknown worker")
+    _require((log["worker"] >= 0) & (log["worker"] < _workers(result, plan)), "unknown worker")
     if plan.max_delay is not None:
         _require(delay <= plan.max_delay, f"delay above {plan.max_delay}")
     counts = np.bincount(np.frexp(delay)[1], minlength=64)
@@ -225,7 +252,7 @@ def _gamma(plan: Plan, start: int, stop: int) -> NDArray[np.float64]:
 
 def _recomputable(result: Result, plan: Plan, log: NDArray[Any]) -> bool:
     """Tell whether every read is known to be an iterate."""
-    if plan.method in ("asysg-con", "sgd", "delayed", "sync", "downpour"):
+    if plan.method in ("asysg-con", "sgd", "delayed", "sync", "downpour") or plan.simulated:
         return True
     return result.n_threads_used == 1 and bool((log["start"] == np.arange(len(log))).all())
 

@@ -2,27 +2,41 @@
 
 Every schedule here is *oblivious*: it is a function of its own random key and of k, never of
 the samples or coordinates drawn in the run. That is what the theorems ask (all but the robust
-form).
+form). Those of an adversary are in `asysg.simulate.adversary`.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._check import integer
-from .._draws import Key, below, words
+from .._check import integer, number, vector
+from .._core import laws
+from .._draws import Key, words
 from ..errors import InvalidArgument
+from ..result import Result
 
-__all__ = ["Delays", "constant", "given", "subsets", "uniform"]
+__all__ = [
+    "Delays",
+    "constant",
+    "from_trace",
+    "geometric",
+    "given",
+    "heavy_tail",
+    "law",
+    "straggler",
+    "subsets",
+    "uniform",
+]
 
 
 @dataclass(frozen=True)
 class Delays:
-    """An oblivious schedule of delays.
+    """A schedule of delays.
 
     Attributes
     ----------
@@ -38,6 +52,10 @@ class Delays:
         it contains none of those.
     is_constant : bool
         Every delay equals T (as far as there are so many updates).
+    watch : callable or None
+        None: the schedule is oblivious. Otherwise the delays depend on the run, and `table` is
+        not used: ``watch()`` begins a run and returns ``choose(k, x)``, which is called once for
+        every update k = 0, 1, ... with x_k and returns the delay of its reads, in 0..min(k, T).
     """
 
     name: str
@@ -45,6 +63,7 @@ class Delays:
     table: Callable[[Key, int, int, int], NDArray[np.int64]]
     seen: Callable[[Key, int, int, int], NDArray[np.uint8]] | None = None
     is_constant: bool = False
+    watch: Callable[[], Callable[[int, NDArray[np.float64]], int]] | None = None
 
 
 def _grid(key: Key, start: int, stop: int, slots: int) -> NDArray[np.uint64]:
@@ -86,8 +105,143 @@ def uniform(T: int) -> Delays:
     return Delays(
         f"uniform({T})",
         T,
-        lambda key, start, stop, M: below(_grid(key, start, stop, M), T + 1).astype(np.int64),
+        lambda key, start, stop, M: laws.below(key, start, stop, M, T + 1),
     )
+
+
+def law(probabilities: ArrayLike, name: str = "law") -> Delays:
+    """Each sample's delay is t with probability ``probabilities[t]``, all independent.
+
+    Parameters
+    ----------
+    probabilities : array of shape (T + 1,)
+        At least 0 and not all 0; divided by their sum.
+    name : str
+
+    Raises
+    ------
+    InvalidArgument
+        If they are not.
+
+    References
+    ----------
+    A. J. Walker, "An efficient method for generating discrete random variables with general
+    distributions", ACM TOMS 3 (1977): one comparison a draw, whatever T is.
+
+    Examples
+    --------
+    >>> from asysg.simulate import delays
+    >>> delays.law([0.5, 0.0, 0.5]).T
+    2
+    """
+    p = vector("probabilities", probabilities, None)
+    if (p < 0).any() or not p.sum() > 0:
+        raise InvalidArgument.of("probabilities", "must be >= 0 and not all 0", probabilities)
+    T = int(np.flatnonzero(p)[-1])
+    share, other = _columns(p[: T + 1] / p.sum())
+    return Delays(
+        name, T, lambda key, start, stop, M: laws.alias(key, start, stop, M, share, other)
+    )
+
+
+def _columns(p: NDArray[np.float64]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    """Return Walker's table: how many of 2^64 parts of column i are i's own, and whose the rest."""
+    height, other = p * len(p), np.arange(len(p))
+    small = [int(i) for i in np.flatnonzero(height < 1)]
+    large = [int(i) for i in np.flatnonzero(height >= 1)]
+    while small and large:
+        low, high = small.pop(), large[-1]
+        other[low] = high
+        height[high] -= 1 - height[low]
+        if height[high] < 1:
+            small.append(large.pop())
+    # What is left over is full, but for rounding; its alias is itself.
+    top = 2.0**64 - 2.0**11  # the largest float below 2^64
+    return np.minimum(np.clip(height, 0, 1) * 2.0**64, top).astype(np.uint64), other
+
+
+def geometric(T: int, mean: float) -> Delays:
+    """Each sample's delay is geometric, cut at T: P(t) is proportional to q^t for t = 0..T.
+
+    Parameters
+    ----------
+    T : int
+        At least 0.
+    mean : float
+        Mean without the cut, q / (1 - q); > 0.
+    """
+    T, mean = integer("T", T, least=0), number("mean", mean, above=0)
+    return law((mean / (1 + mean)) ** np.arange(T + 1.0), f"geometric({T}, {mean:g})")
+
+
+def heavy_tail(T: int, exponent: float = 1.5) -> Delays:
+    """Each sample's delay has a heavy tail, cut at T: P(t) proportional to (1 + t)^-exponent.
+
+    Parameters
+    ----------
+    T : int
+        At least 0.
+    exponent : float
+        At least 0; up to 2 the mean grows with T.
+    """
+    T, exponent = integer("T", T, least=0), number("exponent", exponent, least=0)
+    return law((1.0 + np.arange(T + 1)) ** -exponent, f"heavy_tail({T}, {exponent:g})")
+
+
+def straggler(T: int, period: int, others: int = 0) -> Delays:
+    """Every `period`-th update comes from a straggler, T old; the others are `others` old.
+
+    Parameters
+    ----------
+    T : int
+        At least 0.
+    period : int
+        At least 1.
+    others : int
+        In 0..T.
+    """
+    T, period = integer("T", T, least=0), integer("period", period, least=1)
+    others = integer("others", others, least=0)
+    if others > T:
+        raise InvalidArgument(f"others must be at most T = {T}, got {others}.")
+
+    def rows(key: Key, start: int, stop: int, M: int) -> NDArray[np.int64]:
+        late = np.arange(start, stop) % period == period - 1
+        return np.repeat(np.where(late, T, others)[:, np.newaxis], M, axis=1)
+
+    return Delays(f"straggler({T}, {period}, {others})", T, rows)
+
+
+def from_trace(result: Result) -> Delays:
+    """Use the delays that a run recorded.
+
+    Parameters
+    ----------
+    result : Result
+        With ``record="full"``: its very delays, in their order. Otherwise independent delays
+        of its histogram, uniform within each of its bins. For delays that are oblivious, give
+        the new run a seed of its own.
+
+    Raises
+    ------
+    InvalidArgument
+        If it recorded none.
+    """
+    staleness = result.staleness
+    if result.log is not None and len(result.log):
+        table = np.arange(len(result.log)) - result.log["start"]
+        return replace(given(table), name="from_trace")
+    if staleness.max is None or not staleness.histogram.any():
+        raise InvalidArgument.of(
+            "result", "must have recorded delays", result.record, 'Use record="sampled".'
+        )
+    T = staleness.max
+    weights = np.zeros(T + 1)
+    for bin_, count in enumerate(staleness.histogram.tolist()):
+        low, high = (1 << bin_) >> 1, min(T, (1 << bin_) - 1)
+        if count:
+            weights[low : high + 1] = count / (high + 1 - low)
+    return law(weights, "from_trace")
 
 
 def subsets(T: int, seen: float = 0.5) -> Delays:
@@ -147,4 +301,6 @@ def given(table: ArrayLike) -> Delays:
             )
         return np.ascontiguousarray(np.broadcast_to(array[start:stop], (stop - start, M)))
 
-    return Delays("given", int(array.max()), rows)
+    # Its name tells one table from another, so that no run goes on with other delays.
+    name = f"given({len(array)} rows, {hashlib.sha256(array.tobytes()).hexdigest()[:8]})"
+    return Delays(name, int(array.max()), rows)

@@ -8,19 +8,22 @@ Numbers count from 0 here, as in the kernels: iterate 0 is the start x_1 of the 
 
 from __future__ import annotations
 
+import heapq
+import math
 from collections.abc import Callable, Iterator
-from typing import TypeAlias
+from itertools import groupby
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 Vector: TypeAlias = NDArray[np.float64]
 
-__all__ = ["con", "incon"]
+__all__ = ["con", "incon", "schedule"]
 
 
 def con(
-    gradient: Callable[[Vector, int, Vector], object],
+    minibatch: Callable[[Vector, NDArray[np.uint64], Vector], object],
     x0: Vector,
     gamma: Vector,
     delays: NDArray[np.int64],
@@ -30,9 +33,10 @@ def con(
 
     Parameters
     ----------
-    gradient : callable
-        ``gradient(x, sample, g)`` adds the stochastic gradient G to g (as
-        ``Objective.gradient`` does).
+    minibatch : callable
+        ``minibatch(x, samples, g)`` adds the stochastic gradients G of some samples to g (as
+        ``Objective.minibatch`` does). It gets those together that read the same iterate and stand
+        beside one another.
     x0 : ndarray of shape (n,)
     gamma : ndarray of shape (K,)
     delays : ndarray of shape (K, M)
@@ -51,9 +55,9 @@ def con(
     x = [np.array(x0, dtype=np.float64)]
     for k in range(len(gamma)):
         g = np.zeros_like(x[0])
-        for m in range(delays.shape[1]):
-            read = x[k - min(k, int(delays[k, m]))]
-            gradient(read, int(samples[k, m]), g)
+        reads = k - np.minimum(k, delays[k])
+        for read, group in groupby(range(len(reads)), reads.__getitem__):
+            minibatch(x[read], samples[k, list(group)], g)
         x.append(x[k] - gamma[k] * g)
         yield x[-1]
 
@@ -113,3 +117,80 @@ def incon(
         step[i] += increments[k]
         x.append(step)
         yield step
+
+
+def schedule(
+    p: int,
+    K: int,
+    *,
+    compute: Vector,
+    other: Vector,
+    server: Vector,
+    factor: Vector,
+    pauses: NDArray[Any],
+    max_delay: int | None = None,
+) -> Iterator[tuple[int, int, int, float]]:
+    """Yield the updates of p virtual workers in their order: who, what was read, and when.
+
+    Worker w begins a cycle: it reads x, takes draw number d, and sends its gradient ``factor[w] *
+    compute[c] + other[c]`` seconds later (and what pauses add), c counting cycles in the order in
+    which they begin. Messages are served in the order in which they arrive (ties: the smaller w),
+    one at a time, for ``server[c]`` seconds, c the cycle that begins when this one ends. All
+    begin at time 0, in their order; there are K draws, and who finds none left stops.
+
+    Parameters
+    ----------
+    p, K : int
+        Workers and updates.
+    compute, other, server : ndarray
+        Seconds of the cycles.
+    factor : ndarray of shape (p,)
+    pauses : structured ndarray of shape (p,)
+        `stop`, `resume` and `period` of each worker.
+    max_delay : int, optional
+        A gradient of an older read is thrown away; its worker begins again with the same draw.
+
+    Yields
+    ------
+    worker, start, draw, time
+        `start` is the iterate that was read: the delay of update k is ``k - start``.
+    """
+    heap: list[tuple[float, int, int, int]] = []
+    free, k, draws = 0.0, 0, min(p, K)
+
+    def send(w: int, begin: float, c: int, draw: int) -> None:
+        seconds = float(factor[w] * compute[c] + other[c])
+        heapq.heappush(heap, (_busy_until(pauses[w], begin, seconds), w, k, draw))
+
+    for w in range(draws):
+        send(w, 0.0, w, w)
+    cycle = draws
+    while heap:
+        arrival, w, start, draw = heapq.heappop(heap)
+        free = max(arrival, free) + float(server[cycle])
+        late = max_delay is not None and k - start > max_delay
+        if not late:
+            yield w, start, draw, free
+            k += 1
+            draw, draws = draws, draws + 1
+        if late or draw < K:
+            send(w, free, cycle, draw)
+        cycle += 1
+
+
+def _busy_until(pause: Any, t: float, work: float) -> float:
+    """Return when `work` seconds of work begun at t are done."""
+    stop, resume, period = (float(pause[name]) for name in ("stop", "resume", "period"))
+    while True:
+        begin, end = stop, resume
+        if t >= end:
+            turn = math.floor((t - stop) / period)
+            if turn > 0:
+                begin, end = begin + turn * period, end + turn * period
+            if t >= end:
+                begin, end = begin + period, end + period
+        if t + work <= begin:
+            return t + work
+        if t < begin:
+            work -= begin - t
+        t = end

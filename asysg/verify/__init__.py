@@ -1,7 +1,8 @@
-"""Hold the code against the theory: the main job, and stored certificates."""
+"""Hold the code against the theory: the main job, recorded runs, and stored certificates."""
 
 from ._load import load
 from ._report import Report, Row
 from ._suite import suite
+from ._trace import Examination, examine
 
-__all__ = ["Report", "Row", "load", "suite"]
+__all__ = ["Examination", "Report", "Row", "examine", "load", "suite"]

@@ -6,12 +6,13 @@ import json
 import math
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidArgument
 from ..theory import Certificate
+from ..theory.testing import Outcome
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 FORMAT = "asysg.verification.v1"
 #: Verdicts with which a verification fails: a row must carry a claim and must not refute it.
 BAD = ("violated", "disagrees", "no claim")
+NUMBERS = ("measured", "halfwidth", "log_e", "log_threshold", "expected", "z", "p", "side")
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Row:
 
     Attributes
     ----------
-    kind : {"ordinary", "tight", "exact"}
+    kind : {"ordinary", "tight", "exact", "lemma", "trace"}
         See `asysg.verify.suite`.
     objective, method, run : str
         What was run; `run` says on what: "2 threads", or given delays.
@@ -37,7 +39,8 @@ class Row:
     T_measured : int
         Largest delay that occurred in any replicate.
     measured : float
-        Mean over the replicates of their ergodic gradient norms; inf if one diverged.
+        Mean over the replicates of their ergodic gradient norms; inf if one diverged. Of a lemma
+        its left side.
     halfwidth : float
         Of the 95 % confidence interval by Student's t: approximate.
     log_e : float
@@ -52,7 +55,13 @@ class Row:
     expected : float or None
         The exact expectation of what was measured, where it can be computed.
     z, p : float or None
-        Worst standardised deviation from the exact expectations, and the p-value of the row.
+        Worst standardised deviation from what is expected, and the p-value of the row.
+    claim : str
+        Which lemma is on trial, or which test of a trace came out worst.
+    side : float or None
+        Right side of a lemma, which then is the bound.
+    checks : tuple of Outcome
+        The tests of a trace one by one.
     certificate : Certificate
         The claim: hypotheses, constants, gamma, n, K, M, T and the bounds of all forms.
     """
@@ -74,6 +83,9 @@ class Row:
     expected: float | None = None
     z: float | None = None
     p: float | None = None
+    claim: str = ""
+    side: float | None = None
+    checks: tuple[Outcome, ...] = ()
 
     @property
     def n(self) -> int:
@@ -83,8 +95,8 @@ class Row:
 
     @property
     def bound(self) -> float:
-        """The bound of the theorem that the row is held against."""
-        return self.certificate.bound
+        """The bound of the theorem, or side of the lemma, that the row is held against."""
+        return self.certificate.bound if self.side is None else self.side
 
     @property
     def ratio(self) -> float:
@@ -100,14 +112,21 @@ class Row:
         """Return the row in strict JSON's types; inf and nan become words."""
         out: dict[str, Any] = {item.name: _word(getattr(self, item.name)) for item in fields(self)}
         out["certificate"] = self.certificate.to_dict()
+        out["checks"] = [
+            {name: _word(value) for name, value in asdict(check).items()} for check in self.checks
+        ]
         return out | {"ratio": _word(self.ratio), "ok": self.ok}
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Row:
         """Inverse of `to_dict`; checks the certificate again."""
         values = {item.name: data[item.name] for item in fields(cls)}
-        for name in ("measured", "halfwidth", "log_e", "log_threshold", "expected", "z", "p"):
+        for name in NUMBERS:
             values[name] = None if values[name] is None else float(values[name])
+        values["checks"] = tuple(
+            Outcome(**{**check, "statistic": float(check["statistic"])})
+            for check in values["checks"]
+        )
         values["certificate"] = Certificate.from_dict(values["certificate"]).recheck()
         return cls(**values)
 
@@ -236,7 +255,7 @@ class Report:
         axes = figure.subplots()
         place = 0
         names: list[str] = []
-        for kind, colour in (("ordinary", "C0"), ("tight", "C1"), ("exact", "C2")):
+        for colour, kind in enumerate(BLOCKS):
             rows = [row for row in self.block(kind) if math.isfinite(row.measured)]
             if not rows:
                 continue
@@ -247,8 +266,8 @@ class Report:
                 xerr=[row.halfwidth / row.bound for row in rows],
                 fmt="o",
                 ms=4,
-                color=colour,
-                label=f"{kind}: measured / bound",
+                color=f"C{colour}",
+                label=f"{kind}: {'left / right side' if kind == 'lemma' else 'measured / bound'}",
             )
             known = [
                 (r.measured / r.expected, y)
@@ -263,7 +282,7 @@ class Report:
                     color="k",
                     label="measured / exact expectation" if kind == "exact" else None,
                 )
-            names += [f"{row.objective}  {row.method}  {row.run}" for row in rows]
+            names += [f"{row.objective}  {row.method}  {row.run}  {row.claim}" for row in rows]
             place += len(rows)
         axes.axvline(1, color="k", lw=0.8)
         axes.set(xscale="log", xlabel="ratio", ylim=(place - 0.3, -0.7), title=self.conclusion())
@@ -300,6 +319,10 @@ _BOUND: list[Column] = [
     ("measured", lambda r: f"{r.measured:.4g} ± {r.halfwidth:.2g}"),
     ("ratio", lambda r: f"{r.ratio:.3f}" if r.ratio < 1000 else f"{r.ratio:.1e}"),
 ]
+_TEST: list[Column] = [
+    ("z", lambda r: "-" if r.z is None else f"{r.z:+.2f}"),
+    ("p", lambda r: "-" if r.p is None else f"{r.p:.2g}"),
+]
 _VERDICT: list[Column] = [("verdict", lambda r: r.verdict), ("could detect", lambda r: r.detects)]
 
 BLOCKS: dict[str, tuple[str, list[Column]]] = {
@@ -326,8 +349,31 @@ BLOCKS: dict[str, tuple[str, list[Column]]] = {
             *_SETTING,
             *_BOUND,
             ("exact", lambda r: "-" if r.expected is None else f"{r.expected:.4g}"),
-            ("z", lambda r: f"{r.z:+.2f}"),
-            ("p", lambda r: f"{r.p:.2g}"),
+            *_TEST,
+            *_VERDICT,
+        ],
+    ),
+    "lemma": (
+        "LEMMAS, each against its own measured side ({R} replicates): a failure names the step of "
+        "the proof",
+        [
+            ("lemma", lambda r: r.claim),
+            *_SETTING,
+            ("right", lambda r: f"{r.bound:.4g}"),
+            ("left", lambda r: f"{r.measured:.4g} ± {r.halfwidth:.2g}"),
+            ("ratio", lambda r: f"{r.ratio:.3f}" if r.ratio < 1000 else f"{r.ratio:.1e}"),
+            *_TEST,
+            *_VERDICT,
+        ],
+    ),
+    "trace": (
+        "TRACES: flight records of single runs, every increment, draw and delay: convicts whatever "
+        "is not the algorithm",
+        [
+            *_SETTING,
+            ("tests", lambda r: str(len(r.checks))),
+            ("worst", lambda r: r.claim),
+            *_TEST,
             *_VERDICT,
         ],
     ),
@@ -337,7 +383,7 @@ BLOCKS: dict[str, tuple[str, list[Column]]] = {
 def _grid(rows: tuple[Row, ...], columns: list[Column]) -> str:
     cells = [[head for head, _ in columns], *([text(row) for _, text in columns] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    words = {"objective", "method", "run", "verdict", "could detect"}
+    words = {"objective", "method", "run", "verdict", "could detect", "lemma", "worst"}
     left = [head in words for head, _ in columns]
     return "\n".join(
         "  ".join(

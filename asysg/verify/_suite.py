@@ -16,7 +16,7 @@ from .. import _minimize
 from .._check import integer, number
 from .._core.openmp import openmp_version
 from ..theory.testing import TOTAL_FALSE_ALARM, ErrorBudget
-from . import _exact, _ordinary, _tight
+from . import _exact, _flights, _lemma, _ordinary, _tight
 from ._instances import chosen
 from ._report import Report, Row
 from ._settings import Settings
@@ -30,11 +30,12 @@ def suite(
     seed: int = 0,
     out: str | os.PathLike[str] | None = None,
     steplength_factor: float = 1.0,
+    alpha: float = TOTAL_FALSE_ALARM,
     progress: bool = True,
 ) -> Report:
     """Run both algorithms and hold what is measured against what the theory claims.
 
-    Three kinds of rows, because no single one proves much:
+    Five kinds of rows, because no single one proves much:
 
     ordinary
         Every built-in objective with proven constants, on real threads, at the prescribed
@@ -47,15 +48,22 @@ def suite(
     exact
         Anisotropic noisy quadratics with random delays, given or recorded on real threads,
         against their exact moments from both sides: errors that make a run *better* (lost
-        updates, fresher reads than claimed) show here only.
+        updates, fresher reads than claimed) show here too.
+    lemma
+        The steps of the proof, each against its own measured side: descent, staleness, the
+        telescoped sum, and the limit of stability.
+    trace
+        Flight records of single runs on real threads, by `examine`: every increment computed
+        again, the law of the noise, the draws, the delays.
 
     Parameters
     ----------
     quick : bool
-        Fewer rows and replicates: about 10 seconds on two cores in place of about 40.
+        Fewer rows and replicates: about 10 seconds on two cores in place of about a minute.
     n_threads : int, optional
-        Threads of the ordinary rows and of one exact row; besides, all ordinary rows run on one
-        thread (unless `quick`). By default what the process may use; 1 without OpenMP.
+        Threads of the ordinary rows, of the traces and of some exact and lemma rows; besides,
+        all ordinary rows run on one thread (unless `quick`). By default what the process may use;
+        1 without OpenMP.
     objectives : sequence of str, optional
         Keep only these of the ordinary rows; the others always stay.
     seed : int
@@ -65,6 +73,8 @@ def suite(
         Write ``verify.json`` and ``verify.png`` into this folder.
     steplength_factor : float
         Multiply every steplength, and leave the claims as they are: a deliberate violation.
+    alpha : float
+        Probability, at most, that the report fails although every claim is true; in (0, 1).
     progress : bool
         Show a progress bar on stderr.
 
@@ -90,7 +100,7 @@ def suite(
     "undecided" otherwise. Of exact rows, two tests by Student's t (mean ergodic norm and last f)
     say "agrees" or "disagrees"; their alpha is as approximate as the normality of a mean.
 
-    *Error budget*: every row gets the same share of 1e-6.
+    *Error budget*: every row gets the same share of `alpha`.
 
     Examples
     --------
@@ -100,6 +110,7 @@ def suite(
     (True, True)
     """
     names = chosen(objectives)
+    budget = ErrorBudget(alpha)
     seed = integer("seed", seed, least=0)
     p = _minimize.threads(n_threads, "asysg-con")
     factor = number(
@@ -110,28 +121,38 @@ def suite(
     tight = _tight.TIGHT[: _tight.QUICK] if quick else _tight.TIGHT
     settings = Settings(quick, p, seed, factor, 0.0)
     exact = _exact.cases(settings)
-    count = len(ordinary) + len(tight) + len(exact)
-    budget = ErrorBudget()
+    flights = [flight for flight in _flights.FLIGHTS if flight.quick or not quick]
+    proofs = [proof for proof in _lemma.PROOFS if proof.quick or not quick]
+    lemmas = sum(len(proof.lemmas(p)) for proof in proofs) + len(_lemma.LIMITS)
+    count = len(ordinary) + len(tight) + len(exact) + len(flights) + lemmas
     settings = replace(settings, alpha=budget.share("rows", tests=count, of=budget.total))
     total = (
         len(ordinary) * _ordinary.replicates(settings)
         + len(tight) * _tight.replicates(settings)
         + sum(case.replicates(settings) for case in exact)
+        + len(flights)
+        + sum(proof.replicates(settings) for proof in proofs)
+        + len(_lemma.LIMITS)
     )
     began = time.perf_counter()
     rows: list[Row] = []
     # One child per kind: leaving objectives out does not change the draws of the other rows.
-    kinds = np.random.SeedSequence(seed).spawn(3)
+    kinds = np.random.SeedSequence(seed).spawn(5)
     with tqdm(total=total, unit="run", disable=not progress, desc="verify") as bar:
         for case, stream in zip(tight, kinds[0].spawn(len(tight)), strict=True):
             rows.append(_tight.tight_row(case, settings, stream, bar.update))
         for given, stream in zip(exact, kinds[1].spawn(len(exact)), strict=True):
             rows.append(_exact.exact_row(given, settings, stream, bar.update))
+        for proof, stream in zip(proofs, kinds[3].spawn(len(proofs)), strict=True):
+            rows += _lemma.proof_rows(proof, settings, stream, bar.update)
+        rows += [_lemma.stability_row(limit, settings, bar.update) for limit in _lemma.LIMITS]
+        for flight, stream in zip(flights, kinds[4].spawn(len(flights)), strict=True):
+            rows.append(_flights.flight_row(flight, settings, stream, bar.update))
         for (name, method, q), stream in zip(ordinary, kinds[2].spawn(len(ordinary)), strict=True):
             rows.append(_ordinary.ordinary_row(name, method, q, settings, stream, bar.update))
     report = Report(
         rows=tuple(rows),
-        alpha=TOTAL_FALSE_ALARM,
+        alpha=budget.total,
         seed=seed,
         n_threads=p,
         quick=bool(quick),
@@ -160,9 +181,9 @@ def notes(settings: Settings, rows: int) -> tuple[str, ...]:
         "Tc: T certified, enforced or given, and claimed for.",
         "could detect: smallest error that would have been convicted: factor of the measured mean, "
         "of steplength γ or of noise σ; delay above T.",
-        f"Error budget: {TOTAL_FALSE_ALARM:g} in all, {settings.alpha:.2g} for each of {rows} rows:"
-        f" ln e >= {-np.log(settings.alpha):.1f} or p < {settings.alpha:.2g} convicts (half of it "
-        "each where there are both).",
+        f"Error budget: {settings.alpha * rows:g} in all, {settings.alpha:.2g} for each of {rows} "
+        f"rows: ln e >= {-np.log(settings.alpha):.1f} or p < {settings.alpha:.2g} convicts (half "
+        "of it each where there are both).",
     ]
     if settings.n_threads == 1:
         why = "" if openmp_version() else ": this build has no OpenMP"

@@ -24,11 +24,27 @@ runs = st.fixed_dictionaries(
     }
 )
 
-methods = st.sampled_from(["asysg-con", "asysg-incon", "hogwild"])
+# (method, sync_every): 0 for writes to the shared x, else replica mode.
+methods = st.one_of(
+    st.tuples(st.sampled_from(["asysg-con", "asysg-incon", "hogwild"]), st.just(0)),
+    st.tuples(st.sampled_from(["asysg-incon", "hogwild"]), st.integers(1, 300)),
+)
 
 
 def advance(
-    obj, x0, *, method, p, M, blocks, max_delay, seed, gamma=1.0, recording="full", segment=SEGMENT
+    obj,
+    x0,
+    *,
+    method,
+    p,
+    M,
+    blocks,
+    max_delay,
+    seed,
+    gamma=1.0,
+    recording="full",
+    sync_every=0,
+    segment=SEGMENT,
 ):
     """Run the blocks; return the engine, the joined log and the key."""
     key = _draws.key_from(seed)
@@ -42,6 +58,7 @@ def advance(
         max_delay=max_delay,
         recording=recording,
         segment=segment,
+        sync_every=sync_every,
     )
     logs = []
     for block in blocks:
@@ -77,7 +94,8 @@ def test_conservation_and_clock(drawn, method):
     """x is the start plus every update once, to the last unit, in every block and schedule."""
     n, K = 3, sum(drawn["blocks"])
     obj = integers(n)
-    engine, log, key = advance(obj, np.zeros(n), method=method, **drawn)
+    method, sync_every = method
+    engine, log, key = advance(obj, np.zeros(n), method=method, sync_every=sync_every, **drawn)
     assert engine.clock == K == sum(engine.updates_by_worker)
     expected = np.zeros(n)
     samples = _draws.samples(key, np.arange(K), drawn["M"], None)
@@ -100,9 +118,10 @@ def test_conservation_and_clock(drawn, method):
 @given(runs, methods)
 def test_unrecorded_run_loses_nothing(drawn, method):
     obj = integers(2)
-    drawn = {**drawn, "max_delay": -1}
-    engine, _, _ = advance(obj, np.zeros(2), method=method, recording=False, **drawn)
-    full, _, _ = advance(obj, np.zeros(2), method=method, recording="full", **drawn)
+    method, sync_every = method
+    drawn = {**drawn, "max_delay": -1, "method": method, "sync_every": sync_every}
+    engine, _, _ = advance(obj, np.zeros(2), recording=False, **drawn)
+    full, _, _ = advance(obj, np.zeros(2), recording="full", **drawn)
     np.testing.assert_array_equal(engine.x, full.x)
     assert engine.clock == full.clock
 
@@ -125,7 +144,7 @@ def test_con_is_the_recursion_with_the_recorded_delays(drawn, n, segment):
     K = len(log)
     delay = np.repeat((np.arange(K) - log["start"])[:, None], drawn["M"], axis=1)
     samples = _draws.samples(key, log["draw"], drawn["M"], None)
-    *_, last = recursion.con(obj.gradient, x0, np.full(K, 0.01), delay, samples)
+    *_, last = recursion.con(obj.minibatch, x0, np.full(K, 0.01), delay, samples)
     np.testing.assert_array_equal(engine.x, last)
 
 

@@ -82,7 +82,7 @@ class Step(NamedTuple):
     answer: Any
     state: State
     fault: str | None
-    update: Any  # (draw, k, start, xhat) if the worker took its ticket with this step
+    updates: Any  # (order before, (draw, k, start, xhat)) of each ticket taken with this step
 
 
 class System:
@@ -132,14 +132,14 @@ class System:
             return []
         requests, steps = self.code.requests, []
         for answer, to, memory in self.serve(state.memory, node):
-            order, fault, update = state.order, None, None
-            if to != DONE and requests[to].op == "log":
-                update = requests[to].value
-                fault = self.judge(order, update)
-                order += (update[0],)
+            order, fault, updates = state.order, None, []
+            while to != DONE and requests[to].op == "log":
+                updates.append((order, requests[to].value))
+                fault = fault or self.judge(*updates[-1])
+                order += (requests[to].value[0],)
                 to = self.code.step(to, None)
             at = (*state.at[:w], to, *state.at[w + 1 :])
-            steps.append(Step(w, requests[node], answer, State(at, memory, order), fault, update))
+            steps.append(Step(w, requests[node], answer, State(at, memory, order), fault, updates))
         return steps
 
     def judge(self, order: tuple[int, ...], update: Any) -> str | None:
@@ -252,11 +252,12 @@ class Exploration:
         the loop ends as soon as that worker moves. Any other loop is a livelock.
         """
         protocol = self.system.protocol
+        batch = protocol.allotment if protocol.method == "replica" else 1
         for states, moving in self.loops():
             for state in states:
                 values = self.system.values(state)
                 if not any(
-                    values[CLOCK] - values[SLOT + w] > protocol.max_delay
+                    protocol.delay(values[CLOCK], values[SLOT + w], batch) > protocol.max_delay
                     for w in range(protocol.workers)
                     if w not in moving and state.at[w] != DONE and values[SLOT + w] != NONE
                 ):

@@ -11,7 +11,7 @@ their writes, which such a read therefore cannot return.
 
 from typing import Any
 
-from .model import DRAWS, LOCK, Protocol, Request
+from .model import DRAWS, Protocol, Request
 
 Outcomes = list[tuple[Any, Any]]
 View = tuple[int, ...]
@@ -69,10 +69,11 @@ class ReleaseAcquire:
     read here that C rules out. A store buffer is covered: while a store is still in it, the
     others read an older message.
 
-    Two locations are never loaded, only exchanged: of draws and lock the newest message is all.
+    Some locations are never loaded, only exchanged: of draws and locks the newest message is all.
     """
 
     def __init__(self, protocol: Protocol) -> None:
+        self.exchanged = (DRAWS, *protocol.locks)
         self.zero = (0,) * len(protocol.initial)
         history = tuple(((value, self.zero),) for value in protocol.initial)
         self.initial = (history, (self.zero,) * protocol.workers)
@@ -97,7 +98,7 @@ class ReleaseAcquire:
             result, new = last, last + value
         else:
             result, new = last, value if op == "cas" else 1
-        only = at in (DRAWS, LOCK)
+        only = at in self.exchanged
         index = 0 if only else len(history)
         # A relaxed exchange hands on what the message it replaces carried (release sequence).
         mine = put(view, at, index)

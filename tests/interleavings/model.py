@@ -16,6 +16,7 @@ What must hold, of every update when it has its ticket k (`Protocol.check_update
 * every update that the read missed lies in the recorded window {start, ..., k - 1};
 * the window is no longer than max_delay, where one is enforced;
 * AsySG-con: the read is exactly the iterate x_start;
+* replica mode: the updates of a batch before an update are in its read;
 
 and at the end (`Protocol.check_end`): all updates were done, x is its start plus every
 increment once, the clock says K and no announcement is left.
@@ -56,9 +57,10 @@ class Protocol:
 
     Parameters
     ----------
-    method : {"incon", "hogwild", "con"}
+    method : {"incon", "hogwild", "con", "replica"}
         incon reads every entry and writes one; hogwild reads and writes its draw's support,
-        entry by entry; con reads and writes the whole vector under the lock.
+        entry by entry; con reads and writes the whole vector under the lock. replica: batches
+        on private copies, an entry of x standing for a segment with a lock of its own.
     workers, updates, coordinates : int
         p, K of all workers together (they draw them as they come), n.
     max_delay : int
@@ -66,7 +68,7 @@ class Protocol:
     retries : int
         A run in which one update is late more often is not followed further; -1 for no limit.
     allotment : int
-        Draws that a worker takes at a time.
+        Draws that a worker takes at a time; in replica mode the batch.
     writes : tuple of tuple of int
         Entries that draw d writes are ``writes[d % len(writes)]``.
     mutant : str
@@ -91,10 +93,22 @@ class Protocol:
 
     @property
     def initial(self) -> tuple[int, ...]:
-        return (0, 0, 0) + (NONE,) * self.workers + (0,) * self.coordinates
+        entries = self.coordinates * (2 if self.method == "replica" else 1)
+        return (0, 0, 0) + (NONE,) * self.workers + (0,) * entries
+
+    @property
+    def locks(self) -> tuple[int, ...]:
+        """The lock of AsySG-con and those of the segments."""
+        return (LOCK, *range(self.segment(0), len(self.initial)))
+
+    def segment(self, i: int) -> int:
+        """Return the lock of segment i."""
+        return self.x(self.coordinates) + i
 
     def name(self, at: int) -> str:
         i = at - SLOT - self.workers
+        if i >= self.coordinates:
+            return f"lock[{i - self.coordinates}]"
         if i >= 0:
             return f"x[{i}]"
         return f"slot[{'ABCD'[at - SLOT]}]" if at >= SLOT else ("clock", "draws", "lock")[at]
@@ -118,6 +132,8 @@ class Protocol:
     # The worker.
 
     def worker(self, w: int) -> Steps:
+        if self.method == "replica":
+            return self.replica(w)
         return self.con(w) if self.method == "con" else self.incon(w)
 
     def draw(self, left: tuple[int, ...]) -> Steps:
@@ -194,8 +210,8 @@ class Protocol:
             now += 1
         yield self.access("announce", "store", SLOT + w, now)
 
-    def ticket(self, w: int, start: int) -> Steps:
-        """asysg_clock_ticket: announce, then take the number, or come too late."""
+    def ticket(self, w: int, start: int, count: int = 1) -> Steps:
+        """asysg_clock_tickets: announce, then take the numbers, or come too late."""
         if self.mutant not in ("slot announced after the ticket", "no announcement"):
             yield from self.announce(w, start)
         if self.mutant == "ticket not atomic":
@@ -203,12 +219,12 @@ class Protocol:
             yield self.access("ticket", "store", CLOCK, k + 1)
             return k
         if self.max_delay < 0:
-            return (yield self.access("ticket", "add", CLOCK, 1))
+            return (yield self.access("ticket", "add", CLOCK, count))
         k = yield self.access("ticket", "load", CLOCK)
-        while k - start <= self.max_delay:
+        while self.delay(k, start, count) <= self.max_delay:
             if self.mutant == "bound checked before the exchange":
-                return (yield self.access("ticket", "add", CLOCK, 1))
-            seen = yield self.access("ticket", "cas", CLOCK, k + 1, k)
+                return (yield self.access("ticket", "add", CLOCK, count))
+            seen = yield self.access("ticket", "cas", CLOCK, k + count, k)
             if seen == k:
                 return k
             if self.mutant != "exchange retried with the old number":
@@ -217,6 +233,12 @@ class Protocol:
         if self.mutant != "late worker keeps its slot":
             yield from self.done(w)
         return LATE
+
+    def delay(self, k: int, start: int, count: int) -> int:
+        """asysg_clock_delay: of the last of `count` updates numbered from k on."""
+        if self.mutant == "bound of the first of a batch":
+            count = 1
+        return 0 if k == start else k + count - 1 - start
 
     def write(self, w: int, draw: int) -> Steps:
         """asysg_add in every entry that is written."""
@@ -272,6 +294,81 @@ class Protocol:
                 return
             draw, left = left[0], left[1:]
 
+    def replica(self, w: int) -> Steps:
+        """replica.pxd: batches on a private copy of x, merged segment by segment."""
+        mutant = self.mutant
+        start = yield from self.start()
+        base = yield from self.pull()
+        while True:
+            batch = yield from self.draw(())
+            if not batch:
+                return
+            retries = self.retries
+            while True:
+                following = 0
+                if mutant != "start read after the merge":
+                    following = yield from self.start()
+                if mutant == "merge before the tickets":
+                    base = yield from self.merge(w, base, batch)
+                k = yield from self.ticket(w, start, len(batch))
+                if k != LATE:
+                    break
+                yield Request("yield" if retries else "cut")
+                retries = max(retries - 1, -1)
+                if mutant != "late worker keeps its copy":
+                    start = yield from self.start()
+                    base = yield from self.pull()
+                else:
+                    start = following
+            for b, draw in enumerate(batch):
+                xhat = tuple(
+                    value + held for value, held in zip(base, self.value(batch[:b]), strict=True)
+                )
+                yield Request("log", value=(draw, k + b, k + b if start == k else start, xhat))
+            del b, draw, xhat, retries
+            if mutant == "slot cleared before the merge":
+                yield from self.done(w)
+            if mutant != "merge before the tickets":
+                base = yield from self.merge(w, base, batch)
+            if mutant != "slot cleared before the merge":
+                yield from self.done(w)
+            if mutant == "start read after the merge":
+                following = yield from self.start()
+            alone = following == k or mutant == "own batch taken for all there is"
+            start = k + len(batch) if alone else following
+            del batch, k, following, alone
+
+    def pull(self) -> Steps:
+        """Every segment as it is."""
+        local: tuple[int, ...] = ()
+        for i in range(self.coordinates):
+            yield self.access("lock", "lock", self.segment(i))
+            local += ((yield Request("load", self.x(i), ordered=False)),)
+            yield self.access("unlock", "unlock", self.segment(i))
+        return local
+
+    def merge(self, w: int, base: tuple[int, ...], batch: tuple[int, ...]) -> Steps:
+        """asysg_merge in every segment: mine into x, the others' into my copy."""
+        mutant = self.mutant
+        mine = self.value(batch)
+        local = tuple(value + own for value, own in zip(base, mine, strict=True))
+        for t in range(self.coordinates):
+            i = (w * self.coordinates // self.workers + t) % self.coordinates
+            if mutant != "merge without the lock":
+                yield self.access("lock", "lock", self.segment(i))
+            now = yield Request("load", self.x(i), ordered=False)
+            now += mine[i]
+            if mutant == "merge overwrites":
+                now = local[i]
+            yield Request("store", self.x(i), now, ordered=False)
+            if mutant != "merge without the lock":
+                yield self.access("unlock", "unlock", self.segment(i))
+            if mutant == "slot cleared after the first segment":
+                yield from self.done(w)
+            if mutant != "merge brings nothing back":
+                local = (*local[:i], now, *local[i + 1 :])
+        return base if mutant == "base not updated" else local
+
     # What must hold.
 
     def missed(self, order: tuple[int, ...], draw: int, xhat: tuple[int, ...]) -> list[int]:
@@ -303,6 +400,8 @@ class Protocol:
             return f"update {k} missed update {outside[0]}, window [{start}, {k})"
         if self.method == "con" and xhat != self.value(order[:start]):
             return f"update {k} did not read iterate {start}"
+        if any(value >> 2 * d & 3 > 1 for d in order for value in xhat):
+            return f"update {k} read an update twice"
         return None
 
     def value(self, draws: tuple[int, ...]) -> tuple[int, ...]:
@@ -317,7 +416,7 @@ class Protocol:
             return f"{len(order)} updates done instead of {self.updates}"
         if values[CLOCK] != self.updates:
             return f"the clock ends at {values[CLOCK]}"
-        if values[self.x(0) :] != self.value(order):
+        if values[self.x(0) : self.x(self.coordinates)] != self.value(order):
             return "an update is lost: x is not its start plus every increment"
         if any(slot != NONE for slot in values[SLOT : self.x(0)]):
             return "an announcement is left"
@@ -349,6 +448,31 @@ MUTANTS = {
         Protocol(mutant="exchange retried with the old number", updates=2, max_delay=1),
         Protocol(mutant="snapshot after the lock", method="con", updates=3),
         Protocol(mutant=KEEPS_LOCK, method="con", updates=2, max_delay=0),
+        *(
+            Protocol("replica", updates=4, allotment=2, writes=((0, 1),), mutant=mutant)
+            for mutant in (
+                "merge before the tickets",
+                "slot cleared before the merge",
+                "slot cleared after the first segment",
+                "merge without the lock",
+                "merge overwrites",
+                "base not updated",
+            )
+        ),
+        *(
+            Protocol("replica", updates=3, writes=((0, 1),), mutant=mutant)
+            for mutant in (
+                "start read after the merge",
+                "merge brings nothing back",
+                "own batch taken for all there is",
+            )
+        ),
+        *(
+            Protocol(
+                "replica", updates=4, allotment=2, max_delay=2, writes=((0, 1),), mutant=mutant
+            )
+            for mutant in ("bound of the first of a batch", "late worker keeps its copy")
+        ),
     )
 }
 

@@ -69,6 +69,13 @@ SHORT = [
     Search(Protocol(updates=3, max_delay=1, retries=1), ReleaseAcquire),
     Search(Protocol(updates=4, method="con"), ReleaseAcquire),
     Search(Protocol(workers=3, updates=3), ReleaseAcquire, preemptions=1),
+    Search(Protocol("replica", updates=8, allotment=2, writes=BOTH)),
+    *(
+        Search(Protocol("replica", updates=4, allotment=2, max_delay=T, writes=BOTH))
+        for T in (0, 3)
+    ),
+    Search(Protocol("replica", updates=6, allotment=2, max_delay=2, writes=BOTH)),
+    Search(Protocol("replica", updates=4, allotment=2, writes=BOTH), ReleaseAcquire),
 ]
 
 LONG = [
@@ -83,6 +90,10 @@ LONG = [
     Search(Protocol(updates=4), ReleaseAcquire),
     Search(Protocol(updates=3, max_delay=0, retries=1), ReleaseAcquire),
     Search(Protocol(workers=3, updates=3), ReleaseAcquire, preemptions=2),
+    Search(Protocol("replica", updates=8, allotment=2, max_delay=3, writes=BOTH)),
+    Search(Protocol("replica", workers=3, updates=5, writes=BOTH), preemptions=2),
+    Search(Protocol("replica", updates=3, writes=BOTH), ReleaseAcquire),
+    Search(Protocol("replica", updates=6, allotment=2, writes=BOTH), ReleaseAcquire, preemptions=2),
 ]
 
 # Accesses whose memory order is taken away, one at a time, and whether that does harm.

@@ -15,6 +15,7 @@ from .report import (
     LONG,
     ORDERS,
     SHORT,
+    Search,
     catch,
     describe,
     schedule,
@@ -69,6 +70,23 @@ def test_consistent_reads_miss_their_whole_window():
     windows = explore(Protocol(updates=4, method="con")).windows()
     assert max(k - start for k, start, _ in windows) == 3
     assert all(missed == tuple(range(start, k)) for k, start, missed in windows)
+
+
+def test_replicas_miss_what_others_have_not_merged():
+    """Windows of replica mode are reached, and a lone worker's are empty.
+
+    Update k of a batch from k - b on that begins at `start` misses at most {start, ..., k - b - 1}.
+    """
+    windows = explore(Protocol("replica", updates=6, allotment=2, writes=((0, 1),))).windows()
+    missed = {(k, start): set() for k, start, _ in windows}
+    for k, start, those in windows:
+        missed[k, start] |= set(those)
+    assert missed[2, 0] == missed[3, 0] == {0, 1}
+    assert missed[4, 0] == missed[5, 0] == {0, 1, 2, 3}
+    # Batches are merged in another order than they are numbered: 2 and 3 read, 0 and 1 missed.
+    assert (4, 0, (0, 1)) in windows
+    alone = explore(Protocol("replica", workers=1, updates=5, allotment=2)).windows()
+    assert alone == {(k, k, ()) for k in range(5)}
 
 
 @pytest.mark.parametrize("max_delay", [0, 1, 2])
@@ -146,8 +164,7 @@ def enumerate_schedules(system, state, last, left, seen):
             if cost > left:
                 continue
             assert step.fault is None
-            if step.update:
-                seen.add((state.order, step.update))
+            seen.update(step.updates)
             now = -1 if system.free(step.state, w) else w
             total += enumerate_schedules(system, step.state, now, left - cost, seen)
     if stuck:
@@ -232,7 +249,7 @@ def test_schedule_in_words():
 
 
 def test_tables():
-    row = next(searches(SHORT[-2:-1]))
+    row = next(searches([Search(Protocol(updates=4, method="con"), ReleaseAcquire)]))
     assert row[0] == "con, 2 workers, 4 updates, n = 2; release/acquire; all"
     assert row[4] == "0"
     assert table(["a", "b"], [["1", "2"]], rst=False) == "| a | b |\n| --- | --- |\n| 1 | 2 |"

@@ -59,7 +59,8 @@ def test_incon_names_the_very_update(record):
 
 
 @pytest.mark.parametrize("p", THREADS)
-def test_incon_on_threads_is_confirmed_by_the_record(p):
+@pytest.mark.parametrize("update", ["atomic", "replica"])
+def test_incon_on_threads_is_confirmed_by_the_record(p, update):
     """The update of the message is the first whose recorded increment is not finite."""
     rng = np.random.default_rng(0)
     for seed in range(10):
@@ -72,6 +73,7 @@ def test_incon_on_threads_is_confirmed_by_the_record(p):
             n_updates=10**5,
             n_threads=p,
             record="full",
+            update=update,
             rng=seed,
         )
         assert res.status == "diverged"
@@ -84,11 +86,44 @@ def test_incon_on_threads_is_confirmed_by_the_record(p):
         assert np.isfinite(res.x).all()
 
 
+@pytest.mark.parametrize("method", ["asysg-incon", "hogwild"])
+@pytest.mark.parametrize("record", ["sampled", "full", False])
+@pytest.mark.parametrize("sync_every", [1, 7, 4096])
+def test_replicas_name_the_very_update(method, record, sync_every):
+    """The updates of its batch before it are made, it is not."""
+    res = run(method, 1, record=record, sync_every=sync_every)
+    assert (res.status, res.update) == ("diverged", "replica")
+    assert read(res.message) == (0, exact())
+    direct = run(method, 1, record=record, update="atomic")
+    assert np.isfinite(res.x).all()
+    if method == "asysg-incon":
+        np.testing.assert_array_equal(res.x, direct.x)
+    assert res.nit == exact() - (record is False)
+    assert res.staleness.histogram.sum() == (0 if record is False else exact() - 1)
+
+
+@pytest.mark.parametrize("method", ["asysg-incon", "hogwild"])
+@pytest.mark.parametrize("p", THREADS)
+@pytest.mark.parametrize("sync_every", [1, 7])
+def test_replicas_stay_finite(method, p, sync_every):
+    """Increments that are finite and would add up to infinity are not made either."""
+    obj = objectives.Quadratic(-np.eye(2), sigma=0.0)
+    res = asysg.minimize(
+        obj, np.full(2, 1.7e308), method=method, steplength=0.5, n_updates=10_000,
+        n_threads=p, n_records=1, rng=0, sync_every=sync_every,
+    )  # fmt: skip
+    assert res.status == "diverged"
+    np.testing.assert_array_equal(res.x, np.full(2, 1.7e308))
+    worker, k = read(res.message)
+    assert (0 <= worker < p, 1 <= k <= p) == (True, True)
+    assert "x is without that update" in res.message
+
+
 @pytest.mark.parametrize("method", ["asysg-con", "hogwild"])
 @pytest.mark.parametrize("p", THREADS)
 def test_whole_vectors_are_noticed_within_one_check(method, p):
     """Within 64 updates of each worker after the first bad one, or by the end of its block."""
-    res = run(method, p, record="full", obj=quadratic(4))
+    res = run(method, p, record="full", obj=quadratic(4), update="atomic")
     assert res.status == "diverged"
     assert np.isfinite(res.x).all()
     assert "x is from after k = " in res.message
@@ -107,7 +142,7 @@ def test_x_overflows_by_finite_increments(method, p):
     obj = objectives.Quadratic(-np.eye(2), sigma=0.0)
     res = asysg.minimize(
         obj, np.full(2, 1.7e308), method=method, steplength=0.5, n_updates=10_000,
-        n_threads=p, n_records=1, rng=0,
+        n_threads=p, n_records=1, rng=0, update="atomic",
     )  # fmt: skip
     assert res.status == "diverged"
     np.testing.assert_array_equal(res.x, np.full(2, 1.7e308))
@@ -115,16 +150,20 @@ def test_x_overflows_by_finite_increments(method, p):
     assert res.nit <= 256
 
 
-@pytest.mark.parametrize("method", ["asysg-incon", "asysg-con", "hogwild"])
+@pytest.mark.parametrize(
+    ("method", "update"),
+    [*((method, "atomic") for method in ("asysg-incon", "asysg-con", "hogwild")),
+     ("asysg-incon", "replica"), ("hogwild", "replica")],
+)  # fmt: skip
 @pytest.mark.parametrize("p", THREADS)
-def test_not_a_number(method, p):
+def test_not_a_number(method, update, p):
     """Both products overflow, and their difference is nan, at the first update."""
     a = 1e150
     obj = objectives.Quadratic(np.array([[a, -a], [-a, a]]), sigma=0.0)
     start = np.full(2, 1e160)
     assert np.isnan(obj.gradient(start)).all()
     res = asysg.minimize(
-        obj, start, method=method, steplength=1.0, n_updates=1000, n_threads=p, rng=0
+        obj, start, method=method, steplength=1.0, n_updates=1000, n_threads=p, update=update, rng=0
     )
     assert res.status == "diverged"
     np.testing.assert_array_equal(res.x, start)

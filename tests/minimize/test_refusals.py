@@ -47,6 +47,10 @@ BAD_THREADS = [
     ("max_delay", -1),
     ("max_delay", 1.5),
     ("update", "plain"),
+    ("sync_every", 0),
+    ("sync_every", 2.0),
+    ("sync_every", True),
+    ("sync_every", 2**20 + 1),
     ("record", True),
     ("record", "everything"),
     ("checkpoint", "/no/such/folder/file"),
@@ -99,7 +103,16 @@ def test_combinations(obj):
         asysg.minimize(obj, X0, record=False, steplength="prescribed", n_updates=10, n_threads=2)
     with pytest.raises(InvalidArgument, match="^update must be 'atomic' for method"):
         asysg.minimize(obj, X0, method="asysg-con", update="lossy", **GOOD)
-    with pytest.raises(InvalidArgument, match="^record must not be 'full"):
+    with pytest.raises(InvalidArgument, match="^update must be 'atomic' for method"):
+        asysg.minimize(obj, X0, method="sgd", update="replica", **GOOD)
+    with pytest.raises(InvalidArgument, match="^update must be 'atomic' for method"):
+        asysg.minimize(obj, X0, method="asysg-con", sync_every=4, **GOOD)
+    for update in ("atomic", "lossy"):
+        with pytest.raises(InvalidArgument, match="^sync_every must be left out with update="):
+            asysg.minimize(obj, X0, update=update, sync_every=4, **GOOD)
+    with pytest.raises(InvalidArgument, match="^update must be 'atomic' with a schedule"):
+        asysg.minimize(obj, X0, update="replica", steplength=np.full(10, 0.1), n_updates=10)
+    with pytest.raises(InvalidArgument, match=r"^record must not be 'full"):
         asysg.minimize(obj, X0, record="full+reads", checkpoint="run.npz", **GOOD)
     with pytest.raises(InvalidArgument, match="^delays must be left out for method 'sgd'"):
         simulate.minimize(obj, X0, method="sgd", delays=simulate.delays.uniform(2), **GOOD)

@@ -78,10 +78,19 @@ FAULTS = {
     "bits of zero": Fault("worker.pxd", "return delay == 0 ? 0 : 64", "return 64"),
     "bound checked too early": Fault(
         "clock.h",
-        "    while (k - start <= max_delay)\n",
-        "    if (k - start <= max_delay)\n"
-        "        return __atomic_fetch_add(&c->now->value, 1, __ATOMIC_SEQ_CST);\n"
+        "    while (asysg_clock_delay(k, start, count) <= max_delay)\n",
+        "    if (asysg_clock_delay(k, start, count) <= max_delay)\n"
+        "        return __atomic_fetch_add(&c->now->value, count, __ATOMIC_SEQ_CST);\n"
         "    while (0)\n",
+    ),
+    "merge without the lock": Fault(
+        "replica.pxd", "        asysg_lock(&r.segment[i])\n        if forget:", "        if forget:"
+    ),
+    "start looked up after the merge": Fault(
+        "replica.pxd",
+        "            asysg_clock_done(&r.clock, w)\n            keep(",
+        "            asysg_clock_done(&r.clock, w)\n"
+        "            following = asysg_clock_start(&r.clock)\n            keep(",
     ),
     "lock that lets everyone in": Fault(
         "atomic.h",

@@ -52,7 +52,8 @@ def thread(folder: Path, *, short: bool = False) -> Iterator[Verdict]:
     yield silent("ThreadSanitizer is silent on the kernels", python(sound, *how))
     for fault, sign in {
         "plain read": "data race.*asysg_load.*asysg_add",
-        "lock without release": "data race.*threads_con",
+        "lock without release": "data race.*(threads_con|asysg_merge|asysg_pull)",
+        "merge without the lock": "data race.*asysg_(merge|pull)",
     }.items():
         faulty = seed(sound, folder / fault.replace(" ", "-"), fault)
         yield reported(
@@ -112,6 +113,7 @@ def stress(folder: Path, *, updates: int, short: bool = False) -> Iterator[Verdi
     yield alarmed("lossy writes raise the alarm", ran, r"x is .* not")
     for fault, (sign, *how) in {
         "bound checked too early": ("a delay of", *lock_free, "--bounds", "0", "1", "16"),
+        "merge without the lock": ("x is .* not", *lock_free, "--batches", "1", "5"),
         "lock that lets everyone in": ("x is .* not|the clock says", "--methods", "asysg-con"),
     }.items():
         faulty = seed(sound, folder / fault.replace(" ", "-"), fault)

@@ -20,6 +20,7 @@ from asysg import _draws, objectives
 from asysg._core.threads import Threads
 
 METHODS = ("asysg-con", "asysg-incon", "hogwild")
+LOCK_FREE = METHODS[1:]
 RECORDS = (False, "sampled", "full", "full+reads")
 BLOCKS = (40, 100, 60)
 
@@ -64,6 +65,24 @@ def settings() -> Iterator[dict[str, Any]]:
             "lossy": lossy,
             "max_delay": max_delay,
         }
+    for p, M, method, record, sync_every, max_delay in itertools.product(
+        (1, 2, 3, 4), (1, 2), LOCK_FREE, RECORDS, (1, 6), (-1, 0, 3)
+    ):
+        if record is False and max_delay >= 0:
+            continue
+        yield {
+            "p": p,
+            "M": M,
+            "method": method,
+            "recording": record,
+            "sync_every": sync_every,
+            "max_delay": max_delay,
+        }
+
+
+def gamma(block: int, how: dict[str, Any]) -> Any:
+    """Steplengths of a block: replica mode takes one."""
+    return np.full(1 if how.get("sync_every") else block, 1e-3)
 
 
 def blocks(objective: Any, **how: Any) -> int:
@@ -71,7 +90,7 @@ def blocks(objective: Any, **how: Any) -> int:
     key = _draws.key_from(1)
     engine = Threads(objective._capsule, np.zeros(objective.n) + 0.1, key=key, segment=2, **how)
     for block in BLOCKS:
-        engine.advance(engine.clock + block, np.full(block, 1e-3))
+        engine.advance(engine.clock + block, gamma(block, how))
         assert engine.trouble is None
         assert np.isfinite(engine.x).all()
         for shown in (engine.log, engine.reads, engine.histogram):

@@ -27,6 +27,8 @@ N = 4
 METHODS = ("asysg-con", "asysg-incon", "hogwild")
 WORKERS = (2, 3, 4)
 BOUNDS = (-1, 0, 1, 16)
+#: Updates between two merges of private copies; 0: none, writes to the shared x.
+BATCHES = (0, 1, 5)
 #: A block should take about so long: each setting gets the same share of the time.
 BLOCK_SECONDS = 0.5
 GAMMA = np.array([-1.0])
@@ -63,8 +65,11 @@ class Seen:
 class Setting:
     """One setting, its engine, and the serial recursion that follows the same draws."""
 
-    def __init__(self, method: str, workers: int, max_delay: int, lossy: bool, block: int) -> None:
-        self.seen = Seen(method, workers, max_delay, "lossy" if lossy else "atomic")
+    def __init__(
+        self, method: str, workers: int, max_delay: int, batch: int, lossy: bool, block: int
+    ) -> None:
+        update = f"replica, {batch}" if batch else "lossy" if lossy else "atomic"
+        self.seen = Seen(method, workers, max_delay, update)
         self.objective = integers()
         key = _draws.key_from([METHODS.index(method), workers, max_delay + 1])
         start = np.zeros(N)
@@ -80,6 +85,7 @@ class Setting:
             recording="sampled",
             lossy=lossy,
             segment=2,
+            sync_every=batch,
         )
         self.serial = Recursion(capsule, start, whole=method != "asysg-incon", M=1, T=0, key=key)
         self.block = block
@@ -113,14 +119,16 @@ class Setting:
         return done
 
 
-def stress(method: str, updates: int, lossy: bool, bounds: tuple[int, ...]) -> list[Seen]:
+def stress(
+    method: str, updates: int, lossy: bool, bounds: tuple[int, ...], batches: tuple[int, ...]
+) -> list[Seen]:
     """Let the settings of a method take turns until it has done so many updates in all.
 
     A setting ends at its first alarm.
     """
-    grid = list(product(WORKERS, bounds))
+    grid = list(product(WORKERS, bounds, (0,) if lossy or method == "asysg-con" else batches))
     block = max(1, updates // len(grid) // 8)
-    every = [Setting(method, p, bound, lossy, block) for p, bound in grid]
+    every = [Setting(method, p, bound, batch, lossy, block) for p, bound, batch in grid]
     while updates > 0:
         going = [setting for setting in every if not setting.seen.alarms]
         if not going:
@@ -135,11 +143,16 @@ def main() -> int:
     parser.add_argument("--updates", type=int, required=True, help="of each method")
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
     parser.add_argument("--bounds", nargs="+", type=int, default=BOUNDS, help="-1: none")
+    parser.add_argument(
+        "--batches", nargs="+", type=int, default=BATCHES, help="of private copies; 0: none"
+    )
     parser.add_argument("--lossy", action="store_true")
     given = parser.parse_args()
     alarms = 0
     for method in given.methods:
-        for seen in stress(method, given.updates, given.lossy, tuple(given.bounds)):
+        for seen in stress(
+            method, given.updates, given.lossy, tuple(given.bounds), tuple(given.batches)
+        ):
             print(json.dumps(asdict(seen)), flush=True)
             alarms += len(seen.alarms)
     return int(alarms > 0)

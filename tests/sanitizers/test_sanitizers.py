@@ -33,11 +33,11 @@ def compiler():
 @pytest.mark.usefixtures("compiler")
 def test_no_data_race_in_the_kernels(tmp_path):
     verdicts = list(checks.thread(tmp_path, short=True))
-    assert len(verdicts) == 3
+    assert len(verdicts) == 4
     assert all(verdict.holds for verdict in verdicts), "\n".join(map(str, verdicts))
 
 
 def test_nothing_lost_and_no_bound_broken_under_stress(tmp_path):
     verdicts = list(checks.stress(tmp_path, updates=UPDATES, short=True))
-    assert len(verdicts) == 6
+    assert len(verdicts) == 7
     assert all(verdict.holds for verdict in verdicts), "\n".join(map(str, verdicts))

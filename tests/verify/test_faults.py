@@ -16,8 +16,10 @@ from asysg.simulate import delays
 from asysg.verify._exact import Given, Recorded, exact_row
 from asysg.verify._settings import Settings
 from asysg.verify._tight import TIGHT, Tight, tight_row
+from tests.budget import alpha
 
-ALPHA = 3e-8
+#: As much as a row of the whole suite gets; at most 40 rows are tested here.
+ALPHA = alpha("verify: rows", 60)
 QUICK = Settings(quick=True, n_threads=1, seed=0, factor=1.0, alpha=ALPHA)
 FULL = replace(QUICK, quick=False)
 

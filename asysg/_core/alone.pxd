@@ -1,0 +1,49 @@
+"""A lone worker that updates whole supports: nobody else looks at x, so it works in place."""
+
+from libc.math cimport isfinite
+from libc.stdint cimport int64_t, uint64_t
+
+from .abi cimport ASYSG_OK
+from .clock cimport asysg_poke
+from .worker cimport (
+    CHECK_EVERY,
+    Run,
+    Worker,
+    diverged,
+    failed,
+    index,
+    next_draw,
+    sample,
+    steplength,
+    support,
+    tally,
+)
+
+
+cdef inline void alone(Run *r, Worker *me) noexcept nogil:
+    """Hogwild or the serial method, one sample an update, by the objective's own descent.
+
+    x is private memory here, as the objective expects. Tickets come in the order of the draws, and
+    every delay is 0.
+    """
+    cdef int64_t j, t, count
+    cdef uint64_t s
+    cdef const void *idx = NULL
+    while next_draw(r, me):
+        s = sample(r, me.draw, 0)
+        if r.f.descend(r.f.self, r.x, s, steplength(r, me.draw), me.work) != ASYSG_OK:
+            failed(r, me)
+            return
+        asysg_poke(r.clock.now, me.draw + 1)
+        me.updates += 1
+        if r.recording:
+            tally(me, 0)
+        # Now and then, because a look at every entry written costs as much as writing them; what
+        # is not finite spreads to all samples that share a coordinate.
+        if me.updates % CHECK_EVERY == 0:
+            count = support(r, me, s, -1, &idx)
+            for t in range(r.f.n if count < 0 else count):
+                j = t if count < 0 else index(r, idx, t)
+                if not isfinite(r.x[j]):
+                    diverged(r, me, me.draw)
+                    return

@@ -1,0 +1,26 @@
+"""AsySG-incon without the updates that are zero by structure."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+
+def structure(capsule: Any) -> tuple[Ints, Ints] | str: ...
+def columns(capsule: Any, counts: Ints) -> tuple[Ints, NDArray[np.int32]]: ...
+
+class Skip:
+    share: float
+    nbytes: int
+    def __init__(
+        self,
+        M: int,
+        start: Ints,
+        counts: Ints,
+        column: Ints | None = None,
+        rows: NDArray[np.int32] | None = None,
+    ) -> None: ...
+    @property
+    def block(self) -> int: ...
+    def hits(self, key: tuple[int, int], until: int) -> list[tuple[int, int, list[int]]]: ...

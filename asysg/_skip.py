@@ -1,0 +1,54 @@
+"""Whether a run passes over the updates that are zero by structure."""
+
+from __future__ import annotations
+
+from ._check import choice
+from ._core.skip import Skip
+from ._plan import Plan
+from .errors import InvalidArgument
+
+#: Without being asked, skip where at most this share of the updates changes anything; beyond, the
+#: draws of gap and entry cost as much as the updates they save.
+SHARE = 0.25
+
+
+def skip_law(plan: Plan, skip_ahead: bool | None, *, replicas: bool) -> Skip | None:
+    """Return the law of the updates that are not skipped, or None where all are drawn.
+
+    Parameters
+    ----------
+    plan : Plan
+    skip_ahead : bool or None
+        None: skip where it is exact and pays.
+    replicas : bool
+        Private copies of x were asked for.
+
+    Raises
+    ------
+    InvalidArgument
+        If it is True where it cannot be.
+    """
+    choice("skip_ahead", skip_ahead, (None, True, False))
+    if skip_ahead is False:
+        return None
+    obstacle = None
+    if plan.method != "asysg-incon":
+        obstacle = f"method is {plan.method!r}, whose updates are not of one coordinate"
+    elif plan.record in ("full", "full+reads"):
+        obstacle = f"record is {plan.record!r}, which logs every update"
+    elif replicas:
+        obstacle = "update is 'replica', which numbers updates by the batch"
+    elif skip_ahead is None and plan.K < (plan.objective.n_samples or 0):
+        return None  # to look at every sample would cost more than the run
+    elif isinstance(pattern := plan.objective._pattern, str):
+        obstacle = f"no update of obj is known to be zero: {pattern}"
+    if obstacle is not None:
+        if skip_ahead:
+            raise InvalidArgument(
+                f"skip_ahead must be None or False where {obstacle}, got True. The plain loop does "
+                "the same updates one by one."
+            )
+        return None
+    columns = plan.objective._pattern_columns if plan.M > 1 else ()
+    law = Skip(plan.M, *pattern, *columns)
+    return law if skip_ahead or law.share <= SHARE else None

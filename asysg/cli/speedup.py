@@ -1,0 +1,287 @@
+"""``asysg speedup`` and ``asysg calibrate``: the poster's speedup tables on virtual workers."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import InvalidArgument
+from . import _text
+
+if TYPE_CHECKING:
+    from ..objectives import Network
+    from ..simulate.calibration import Calibration
+    from ..simulate.speedups import Row, Study
+
+
+@dataclass(frozen=True)
+class Table:
+    """One of the poster's tables, and how it is run here.
+
+    `poster` holds what is known of it: iteration and running-time speedup by worker count.
+    """
+
+    method: str
+    transport: str
+    workers: tuple[int, ...]
+    steplength: float
+    batch_size: int
+    updates: int
+    poster: dict[int, tuple[float | None, float | None]]
+    note: str
+
+
+TABLES = {
+    "table1": Table(
+        "asysg-con",
+        "messages",
+        (1, 2, 3, 4, 5, 6, 7, 8),
+        1e-3,
+        10,
+        3000,
+        {1: (1.01, 1.00), 8: (5.96, 5.00)},
+        "The poster's are the ends of the ranges it gives for mpi-1 ... mpi-8, of another network "
+        "(cifar10_full, 89,578 parameters, minibatch 100) on CIFAR10.",
+    ),
+    "table2": Table(
+        "asysg-incon",
+        "threads",
+        (1, 2, 4, 8, 16, 28, 32),
+        0.3,
+        1,
+        150_000,
+        {1: (1.0, 1.0), 28: (28.7, None), 32: (31.6, 29.2)},
+        "The poster's are all that is known here of its table for thr-1 ... thr-32.",
+    ),
+}
+LAYERS = (400, 100, 50, 20, 10)
+COSTS = ("compute", "read", "update", "message")
+
+
+def add(commands: Any) -> None:
+    """Add both commands to the parser."""
+    command = commands.add_parser(
+        "speedup",
+        help="simulated counterparts of the poster's speedup tables",
+        description="Measure iteration and running-time speedup of virtual workers by the "
+        "authors' definition, on a fully connected network, beside the poster's numbers. Times "
+        "are those of a virtual clock, fed with costs measured here.",
+        epilog="Ctrl-C stops without a table.",
+    )
+    command.add_argument(
+        "--poster", choices=tuple(TABLES), default="table2",
+        help="table1: AsySG-con, 1-8 workers that send messages; table2: AsySG-incon, 1-32 "
+        "threads (default)",
+    )  # fmt: skip
+    command.add_argument(
+        "--workers", type=_integers, metavar="P,P,...", help="worker counts (default: the table's)"
+    )
+    command.add_argument("--updates", type=int, metavar="K", help="updates of each run")
+    command.add_argument("--steplength", type=float, metavar="GAMMA", help="of each run")
+    command.add_argument(
+        "--replicates", type=int, default=5, metavar="R", help="runs of each count (default 5)"
+    )
+    command.add_argument(
+        "--spread", type=float, default=0.1, metavar="S",
+        help="assumed deviation of the logarithm of the times of computing (default 0.1)",
+    )  # fmt: skip
+    command.add_argument(
+        "--costs", type=_costs, metavar="S,S,S,S",
+        help="seconds of computing, reading, updating and one message, as `asysg calibrate` "
+        "prints them; measured now by default",
+    )  # fmt: skip
+    command.add_argument(
+        "--threads", action="store_true",
+        help="also run 1 and 2 real threads, and report the disagreement",
+    )  # fmt: skip
+    command.add_argument("--out", metavar="PREFIX", help="write PREFIX.jsonl and PREFIX.png")
+    _shared(command)
+    command.set_defaults(command=show)
+
+    command = commands.add_parser(
+        "calibrate",
+        help="measure this machine's costs for the virtual clock",
+        description="Measure what the gradient, the read, the update and a message of the "
+        "network's size cost here.",
+    )
+    command.add_argument(
+        "--poster", choices=tuple(TABLES), default="table2", help="whose workers (default table2)"
+    )
+    command.add_argument("--json", action="store_true", help="print one JSON document")
+    _shared(command)
+    command.set_defaults(command=calibrate)
+
+
+def _shared(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--layers", type=_integers, default=LAYERS, metavar="N,N,...",
+        help="inputs, units of each layer, outputs (default 400,100,50,20,10)",
+    )  # fmt: skip
+    command.add_argument("--seed", type=int, default=0, help="of data and runs (default 0)")
+
+
+def _integers(text: str) -> tuple[int, ...]:
+    return tuple(int(word) for word in text.split(","))
+
+
+def _costs(text: str) -> tuple[float, ...]:
+    found = tuple(float(word) for word in text.split(","))
+    if len(found) != len(COSTS) or not all(np.isfinite(s) and s >= 0 for s in found):
+        raise ValueError(text)
+    return found
+
+
+def _network(args: argparse.Namespace) -> tuple[Network, Any]:
+    from ..objectives import Network
+
+    if args.seed < 0:
+        raise InvalidArgument(f"seed must be an integer >= 0, got {args.seed}.")
+    obj = Network.planted(layers=args.layers, rng=args.seed)
+    return obj, obj.initial_point(rng=args.seed)
+
+
+def calibrate(args: argparse.Namespace) -> int:
+    """Print this machine's costs."""
+    from ..simulate.calibration import calibrate as measure
+
+    table = TABLES[args.poster]
+    obj, x0 = _network(args)
+    found = measure(
+        obj, x0, method=table.method, batch_size=table.batch_size, transport=table.transport
+    )
+    if args.json:
+        print(_text.to_json({**asdict(found), "n": obj.n}))
+        return 0
+    print(f"{table.method}, {table.batch_size} samples per update, n = {obj.n}, seconds:\n")
+    print(_text.table([(name, f"{getattr(found, name):.4g}") for name in COSTS]))
+    print("\nasysg speedup --costs " + ",".join(f"{getattr(found, name):.6g}" for name in COSTS))
+    return 0
+
+
+def show(args: argparse.Namespace) -> int:
+    """Run the study and print its table."""
+    from ..simulate import speedups
+    from ..simulate.calibration import Calibration
+    from ..simulate.calibration import calibrate as measure
+
+    table = TABLES[args.poster]
+    workers = table.workers if args.workers is None else args.workers
+    steplength = table.steplength if args.steplength is None else args.steplength
+    updates = table.updates if args.updates is None else args.updates
+    obj, x0 = _network(args)
+    options: dict[str, Any] = {
+        "method": table.method,
+        "batch_size": table.batch_size,
+        "steplength": steplength,
+        "n_updates": updates,
+    }
+    if args.costs is None:
+        costs = measure(
+            obj, x0, method=table.method, batch_size=table.batch_size, transport=table.transport
+        )
+    else:
+        costs = Calibration(table.method, table.batch_size, table.transport, *args.costs)
+    speeds = costs.speeds(args.spread)
+    found = speedups.study(
+        obj, x0, workers=workers, speeds=speeds, n_replicates=args.replicates, progress=True,
+        rng=args.seed, **options,
+    )  # fmt: skip
+    print(
+        f"{table.method} on a {'-'.join(map(str, args.layers))} network (n = {obj.n}), "
+        f"{table.batch_size} samples per update,\n{updates} updates, steplength {steplength:g}, "
+        f"{args.replicates} replicates; SIMULATED workers:\n{speeds}\n"
+    )
+    print(_text.table(_rows(found, table)))
+    print("\nIn brackets: 95 % confidence of the mean over replicates.")
+    print(_text.wrap(table.note))
+    missed = [p for p in found.workers if found.interval(p).reached < args.replicates]
+    if missed:
+        print(f"Some runs never reached their target: of {', '.join(map(str, missed))} workers.")
+    real: list[dict[str, Any]] = []
+    if args.threads:
+        real = _against_threads(obj, x0, found, options, args.seed)
+    if args.out is not None:
+        _write(Path(args.out), args, costs, found, real)
+        print(f"\nWritten: {args.out}.jsonl, {args.out}.png")
+    return 0
+
+
+def _rows(found: Study, table: Table) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = [
+        ("workers", "iteration speedup", "poster", "time speedup", "poster", "delay")
+    ]
+    for p in found.workers:
+        cells = []
+        for what, known in zip(
+            ("iteration_speedup", "time_speedup"), table.poster.get(p, (None, None)), strict=True
+        ):
+            i = found.interval(p, what)
+            cells += [f"{i.mean:.3g} [{i.low:.3g}, {i.high:.3g}]", f"{known:g}" if known else ""]
+        delays = [r["staleness_mean"] for r in found.records if r["n_workers"] == p]
+        rows.append((str(p), *cells, f"{np.mean(delays):.1f}"))
+    return rows
+
+
+def _against_threads(
+    obj: Network, x0: Any, found: Study, options: dict[str, Any], seed: int
+) -> list[dict[str, Any]]:
+    """Run one and two real threads, and print how far the simulation is from them."""
+    from .._minimize import minimize
+    from ..simulate.speedups import curves_to_rows
+
+    if 2 not in found.workers:
+        raise InvalidArgument(f"workers must include 2 for --threads, got {found.workers}.")
+    curves = {
+        p: minimize(obj, x0, n_threads=p, n_records=100, rng=seed, **options).trace for p in (1, 2)
+    }
+    rows: list[Row] = curves_to_rows(curves)
+    lines: list[tuple[str, ...]] = [("2 workers", "real threads", "simulated", "simulated / real")]
+    records = []
+    for what in ("iteration_speedup", "time_speedup"):
+        real, virtual = getattr(rows[1], what), found.interval(2, what).mean
+        lines.append(
+            (what.replace("_", " "), f"{real:.3g}", f"{virtual:.3g}", f"{virtual / real:.3g}")
+        )
+        records.append({"real": what, "threads": real, "simulated": virtual})
+    for p in (1, 2):
+        real = float(curves[p].time[-1])
+        seconds = [r["virtual_seconds"] for r in found.records if r["n_workers"] == p]
+        virtual = float(np.mean(seconds))
+        lines.append(
+            (f"seconds, p = {p}", f"{real:.3g}", f"{virtual:.3g}", f"{virtual / real:.3g}")
+        )
+        records.append({"real": f"seconds {p}", "threads": real, "simulated": virtual})
+    print()
+    print(_text.table(lines))
+    return records
+
+
+def _write(
+    out: Path, args: argparse.Namespace, costs: Calibration, found: Study, real: list[Any]
+) -> None:
+    head = {"costs": asdict(costs), "poster": args.poster, "layers": args.layers}
+    lines = [head, *found.records, *real]
+    out.with_name(out.name + ".jsonl").write_text(
+        "".join(json.dumps(_text.strict(line)) + "\n" for line in lines)
+    )
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 4), layout="constrained")
+    for axes, what, column in zip(
+        figure.subplots(1, 2), ("iteration_speedup", "time_speedup"), (0, 1), strict=True
+    ):
+        intervals = [found.interval(p, what) for p in found.workers]
+        mean = np.array([i.mean for i in intervals])
+        half = np.array([i.high for i in intervals]) - mean
+        axes.errorbar(found.workers, mean, half, marker="o", capsize=3, label="simulated")
+        axes.plot(found.workers, found.workers, "k:", lw=0.8, label="linear")
+        known = {p: v[column] for p, v in TABLES[args.poster].poster.items() if v[column]}
+        axes.plot(list(known), list(known.values()), "x", label="poster")
+        axes.set(xlabel="workers", ylabel=what.replace("_", " "))
+        axes.legend()
+    figure.savefig(out.with_name(out.name + ".png"))

@@ -1,0 +1,269 @@
+"""The front door of the simulator."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .._check import choice, integer
+from .._checkpoint import Checkpoint, resumed
+from .._core.timed import bytes_per_worker
+from .._draws import RNG
+from .._plan import Intermediate, Plan, State, make_plan, prescribe
+from .._run import run
+from ..errors import InvalidArgument
+from ..objectives import Objective
+from ..result import Result
+from ..steplengths import Steplength
+from ..theory import Hypothesis, ProblemConstants
+from ._given import GivenAhead, GivenHistory, given_delays, history_bytes
+from ._timed import TimedWorkers, expected_delay
+from .delays import Delays, constant
+from .speeds import Speeds, deterministic
+
+GIVEN = ("sgd", "asysg-con", "asysg-incon")
+TIMED = (*GIVEN, "hogwild")
+
+
+def minimize(
+    obj: Objective,
+    x0: ArrayLike,
+    *,
+    method: str = "asysg-incon",
+    steplength: Steplength | str = "prescribed",
+    delays: Delays | None = None,
+    n_workers: int | None = None,
+    speeds: Speeds | None = None,
+    batch_size: int | None = None,
+    n_updates: int | None = None,
+    max_delay: int | None = None,
+    record: str = "sampled",
+    n_records: int = 200,
+    form: str = "plus",
+    constants: ProblemConstants | None = None,
+    callback: Callable[[Intermediate], object] | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint_every: float = 10.0,
+    progress: bool = False,
+    rng: RNG = None,
+) -> Result:
+    """Minimise an objective with virtual workers, deterministically, on one core.
+
+    Parameters
+    ----------
+    obj, x0, method, steplength, batch_size, n_updates, n_records, form, constants, callback, \
+checkpoint, checkpoint_every, progress
+        As in `asysg.minimize`. "prescribed" and "optimal" use the T of `delays`, or the largest
+        delay that the timed workers will have. A resumed run has the bits of one that was never
+        stopped.
+    delays : Delays, optional
+        What each read sees; see `asysg.simulate.delays`. Without `n_workers`; by default, and
+        for "sgd", no delay. Methods "asysg-incon", "asysg-con" and "sgd".
+    n_workers : int, optional
+        Simulate so many workers, at least 1, on a virtual clock; then the delays come out of
+        their speeds. Also for method "hogwild". Reads are made at one moment, the begin of a
+        worker's cycle, so every read is an iterate, and "hogwild" is then "asysg-con".
+    speeds : Speeds, optional
+        See `asysg.simulate.speeds`; by default every gradient takes one virtual second.
+    max_delay : int, optional
+        With `n_workers`: enforce this T, as `asysg.minimize` does: gradients that come too late
+        are thrown away, computed again from a fresh read, and counted.
+    record : {"sampled", "full"}
+        "full", with `n_workers`: besides, one entry an update in ``Result.log``, which
+        `asysg.simulate.replay` recomputes.
+    rng : int, Generator, SeedSequence or None
+        The same seed gives the same bits; samples and coordinates are those of
+        `asysg.minimize` with this seed.
+
+    Returns
+    -------
+    Result
+        With ``simulated=True``. With `n_workers`, ``time`` and ``trace.time`` are virtual
+        seconds.
+
+    Raises
+    ------
+    InvalidArgument
+        For every argument that cannot be, before anything runs.
+
+    Examples
+    --------
+    >>> import asysg, numpy as np
+    >>> obj = asysg.objectives.CosineQuadratic(n=20, sigma=0.1)
+    >>> res = asysg.simulate.minimize(
+    ...     obj, np.ones(20), delays=asysg.simulate.delays.uniform(T=12), steplength=0.05,
+    ...     n_updates=5000, rng=0)
+    >>> res.staleness.max
+    12
+    >>> res = asysg.simulate.minimize(
+    ...     obj, np.ones(20), n_workers=1000, steplength=0.05, n_updates=5000, rng=0)
+    >>> res.staleness.max, res.time
+    (999, 5.0)
+    """
+    plan = make_plan(
+        obj,
+        x0,
+        methods=GIVEN if n_workers is None else TIMED,
+        method=method,
+        steplength=steplength,
+        batch_size=batch_size,
+        n_updates=n_updates,
+        n_records=n_records,
+        form=form,
+        constants=constants,
+        callback=callback,
+        progress=progress,
+        rng=rng,
+    )
+    choice("record", record, ("sampled", "full"))
+    if not checkpoint_every >= 0:
+        raise InvalidArgument(f"checkpoint_every must be >= 0, got {checkpoint_every!r}.")
+    plan = replace(
+        plan,
+        simulated=True,
+        update="simulated",
+        record=record,
+        checkpoint=None if checkpoint is None else Checkpoint(checkpoint, checkpoint_every),
+    )
+    how: Delays | tuple[int, Speeds]
+    if n_workers is not None:
+        if delays is not None:
+            raise InvalidArgument(
+                "delays must be left out with n_workers, got both. The workers' speeds make them."
+            )
+        plan, how = _with_workers(plan, n_workers, speeds, max_delay)
+    else:
+        for name, value in (("speeds", speeds), ("max_delay", max_delay)):
+            if value is not None:
+                raise InvalidArgument(f"{name} must be left out without n_workers, got {value!r}.")
+        if record == "full":
+            raise InvalidArgument(
+                "record must be 'sampled' without n_workers, got 'full'. The delays are given."
+            )
+        plan, how = _with_delays(plan, constant(0) if delays is None else delays)
+
+    state, x = State(), plan.x0
+    stored = plan.checkpoint.read() if plan.checkpoint is not None else None
+    if stored is not None:
+        plan, state, x = resumed(plan, *stored, repeats=isinstance(rng, int | np.integer))
+    elif plan.wanted is not None:
+        T = how.T if isinstance(how, Delays) else expected_delay(plan, *how)
+        plan = prescribe(plan, T)
+    engine = _engine(plan, how, state, x)
+    if stored is not None:
+        engine.restore(state.pending)
+    if plan.checkpoint is not None:
+        plan.checkpoint.pending = engine.pending
+    return run(plan, engine, state, lambda: 1, getattr(engine, "now", None))
+
+
+def _engine(
+    plan: Plan, how: Delays | tuple[int, Speeds], state: State, x: NDArray[np.float64]
+) -> GivenAhead | GivenHistory | TimedWorkers:
+    if isinstance(how, Delays):
+        return given_delays(plan, how, state, x)
+    return TimedWorkers(plan, *how, state, x)
+
+
+def _with_delays(plan: Plan, schedule: Delays) -> tuple[Plan, Delays]:
+    """Refuse delays that this method cannot have, and say what they guarantee."""
+    if not isinstance(schedule, Delays):
+        raise InvalidArgument(
+            f"delays must be a schedule of asysg.simulate.delays, got {type(schedule).__name__}."
+        )
+    if plan.method == "sgd" and schedule.T:
+        raise InvalidArgument(f"delays must be left out for method 'sgd', got {schedule.name}.")
+    if plan.method != "asysg-incon" and schedule.seen is not None:
+        raise InvalidArgument(
+            f"delays must be consistent for method {plan.method!r}, got {schedule.name}. Subsets "
+            "of updates are reads of 'asysg-incon'."
+        )
+    if schedule.watch is not None and plan.checkpoint is not None:
+        raise InvalidArgument(
+            f"checkpoint must be left out with delays {schedule.name}, got "
+            f"{str(plan.checkpoint.path)!r}. What chooses them is not stored."
+        )
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    size = history_bytes(plan, schedule)
+    if size > memory:
+        raise InvalidArgument(
+            f"delays must be so short that the iterates they may read fit the memory, got "
+            f"T = {schedule.T} for n = {plan.objective.n}, {size} bytes. 'asysg-incon' and sparse "
+            "objectives need no history."
+        )
+    plan = replace(
+        plan,
+        constant_delay=schedule.is_constant,
+        scheduler=f"delays {schedule.name}",
+        evidence=(
+            _evidence(plan, f"delays {schedule.name} are drawn apart from the samples")
+            if schedule.watch is None
+            else _watched(plan, schedule)
+        ),
+    )
+    return plan, schedule
+
+
+def _with_workers(
+    plan: Plan, n_workers: int, speeds: Speeds | None, max_delay: int | None
+) -> tuple[Plan, tuple[int, Speeds]]:
+    """Refuse workers that cannot be, and say what they guarantee."""
+    p = integer("n_workers", n_workers, least=1)
+    if plan.method == "sgd" and p != 1:
+        raise InvalidArgument(f"n_workers must be 1 for method 'sgd', got {p}.")
+    speeds = deterministic() if speeds is None else speeds
+    if not isinstance(speeds, Speeds):
+        raise InvalidArgument(
+            f"speeds must be made by asysg.simulate.speeds, got {type(speeds).__name__}."
+        )
+    whole = plan.method != "asysg-incon"
+    each = bytes_per_worker(plan.objective._capsule, whole=whole, M=plan.M)
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if p * each > memory:
+        raise InvalidArgument(
+            f"n_workers must be at most {memory // each} here, because each keeps {each} bytes "
+            f"until its update is done, got {p}. 'asysg-incon' keeps one number."
+        )
+    plan = replace(
+        plan,
+        max_delay=None if max_delay is None else integer("max_delay", max_delay, least=0),
+        virtual_workers=p,
+        scheduler=f"{p} timed workers: {speeds}",
+        evidence=_evidence(plan, "the speeds of the workers do not depend on the samples"),
+    )
+    return plan, (p, speeds)
+
+
+UNBIASED = Hypothesis(
+    "samples unbiased",
+    True,
+    None,
+    {},
+    "by construction",
+    "drawn by counter, uniformly, before anything is computed",
+)
+
+
+def _evidence(plan: Plan, note: str) -> tuple[Hypothesis, ...]:
+    found = (UNBIASED, Hypothesis("reads oblivious", True, None, {}, "by construction", note))
+    return (*found, *_coordinates(plan))
+
+
+def _watched(plan: Plan, schedule: Delays) -> tuple[Hypothesis, ...]:
+    """Say what delays that depend on the run leave: Theorem R, of a constant steplength."""
+    note = f"delays {schedule.name} are chosen from the iterates"
+    past = Hypothesis("reads of the past alone", True, None, {}, "by construction", note)
+    if plan.form == "robust" and plan.steps.gamma is not None:
+        return (UNBIASED, past, *_coordinates(plan))
+    note += ", hence from the noise so far; form 'robust' does not need this"
+    oblivious = Hypothesis("reads oblivious", False, None, {}, "by construction", note)
+    return (UNBIASED, past, oblivious, *_coordinates(plan))
+
+
+def _coordinates(plan: Plan) -> tuple[Hypothesis, ...]:
+    uniform = Hypothesis("coordinates uniform", True, None, {}, "by construction")
+    return (uniform,) if plan.algorithm == "incon" else ()

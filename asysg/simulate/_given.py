@@ -1,0 +1,164 @@
+"""Given delays as a scheduler: a schedule feeds one of the two compiled recursions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._core.ahead import Ahead, sparse
+from .._core.recursion import Recursion
+from .._plan import Plan, State
+from .delays import Delays
+
+
+def schedule_key(plan: Plan) -> tuple[int, int]:
+    """Return the key of delays and times: not that of samples and coordinates."""
+    return plan.key[1] ^ 0x5EED, plan.key[0]
+
+
+class _Given:
+    """What the loop asks of a scheduler, except how to advance."""
+
+    kernel: Ahead | Recursion
+    recomputed = overwrites = 0
+    log: NDArray[Any] | None = None
+    log_dtype = np.dtype(np.void)
+    reads: NDArray[np.float64] | None = None
+
+    @property
+    def x(self) -> NDArray[np.float64]:
+        """The current iterate."""
+        return self.kernel.x
+
+    @property
+    def clock(self) -> int:
+        """Updates done."""
+        return self.kernel.clock
+
+    @property
+    def trouble(self) -> tuple[str, int, int] | None:
+        """What ended the run early."""
+        return self.kernel.trouble
+
+    def pending(self) -> dict[str, NDArray[Any]]:
+        """Return what the next updates need besides x."""
+        return self.kernel.pending()
+
+    def restore(self, pending: dict[str, NDArray[Any]]) -> None:
+        """Go on from what `pending` returned at this clock."""
+        self.kernel.restore(pending)
+
+
+class GivenAhead(_Given):
+    """Reads of iterates, each made when x is that iterate; see ``_core/ahead.pyx``."""
+
+    kernel: Ahead
+
+    def __init__(self, plan: Plan, schedule: Delays, state: State, x: NDArray[np.float64]) -> None:
+        self.plan, self.schedule, self.key = plan, schedule, schedule_key(plan)
+        self.kernel = Ahead(
+            plan.objective._capsule,
+            x,
+            whole=plan.algorithm == "con",
+            M=plan.M,
+            T=schedule.T,
+            K=plan.K,
+            key=plan.key,
+            clock=state.clock,
+        )
+
+    @property
+    def histogram(self) -> NDArray[np.int64]:
+        """Updates by delay, in log2 bins."""
+        return self.kernel.histogram
+
+    @property
+    def max_delay(self) -> int:
+        """Largest delay so far."""
+        return self.kernel.max_delay
+
+    @property
+    def sum_delay(self) -> int:
+        """Sum of the delays so far."""
+        return self.kernel.sum_delay
+
+    def advance(self, until: int, gamma: NDArray[np.float64]) -> None:
+        """Do updates ``clock .. until - 1``."""
+        kernel, K, M, base = self.kernel, self.plan.K, self.plan.M, self.kernel.clock
+        while kernel.clock < until and kernel.trouble is None:
+            stop = min(until, kernel.clock + kernel.block)
+            last = min(K, stop + self.schedule.T)
+            if kernel.filed < last:
+                kernel.file(self.schedule.table(self.key, kernel.filed, last, M))
+            here = kernel.clock - base
+            kernel.advance(stop, gamma if len(gamma) == 1 else gamma[here : stop - base])
+
+
+class GivenHistory(_Given):
+    """Reads rebuilt from a history, for subsets and dense gradients; ``_core/recursion.pyx``."""
+
+    kernel: Recursion
+
+    def __init__(self, plan: Plan, schedule: Delays, state: State, x: NDArray[np.float64]) -> None:
+        self.plan, self.schedule, self.key = plan, schedule, schedule_key(plan)
+        self.kernel = Recursion(
+            plan.objective._capsule,
+            x,
+            whole=plan.algorithm == "con",
+            M=plan.M,
+            T=schedule.T,
+            key=plan.key,
+            clock=state.clock,
+        )
+        self.choose = schedule.watch() if schedule.watch is not None else None
+        self.histogram = np.zeros(64, dtype=np.int64)
+        self.max_delay = self.sum_delay = 0
+
+    def advance(self, until: int, gamma: NDArray[np.float64]) -> None:
+        """Do updates ``clock .. until - 1``."""
+        start, M = self.clock, self.plan.M
+        if self.choose is None:
+            table = self.schedule.table(self.key, start, until, M)
+            seen = self.schedule.seen and self.schedule.seen(self.key, start, until, M)
+            self.kernel.advance(until, gamma, table, seen)
+            self._tally(table[: self.clock - start], start)
+            return
+        while self.clock < until and self.trouble is None:
+            k = self.clock
+            table = np.full((1, M), self.choose(k, self.x.copy()), dtype=np.int64)
+            here = 0 if len(gamma) == 1 else k - start
+            self.kernel.advance(k + 1, gamma[here : here + 1], table)
+            self._tally(table[: self.clock - k], k)
+
+    def _tally(self, table: NDArray[np.int64], start: int) -> None:
+        # An update is as stale as the oldest read it is made of.
+        tau = np.minimum(table.max(axis=1), np.arange(start, start + len(table)))
+        self.histogram += np.bincount(np.frexp(tau)[1], minlength=64)
+        self.max_delay = max(self.max_delay, int(tau.max(initial=0)))
+        self.sum_delay += int(tau.sum())
+
+
+def without_history(plan: Plan, schedule: Delays) -> bool:
+    """Tell whether every read can be made when x is the iterate that is read.
+
+    For AsySG-con of a dense objective it could, but a gradient kept instead of the iterate it is
+    computed at is as large.
+    """
+    known = schedule.seen is None and schedule.watch is None
+    return known and (plan.algorithm == "incon" or sparse(plan.objective._capsule))
+
+
+def history_bytes(plan: Plan, schedule: Delays) -> int:
+    """Return the bytes of the iterates that a run keeps."""
+    kept = plan.algorithm == "con" and not without_history(plan, schedule)
+    return 8 * plan.objective.n * (schedule.T + 1) if kept else 0
+
+
+def given_delays(
+    plan: Plan, schedule: Delays, state: State, x: NDArray[np.float64]
+) -> GivenAhead | GivenHistory:
+    """Return the scheduler of these delays, the one that needs no history where there is one."""
+    engine = GivenAhead if without_history(plan, schedule) else GivenHistory
+    return engine(plan, schedule, state, x)
