@@ -11,6 +11,7 @@ from importlib.metadata import version as _version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from . import mpi as mpi
     from . import objectives as objectives
     from . import simulate as simulate
     from . import steplengths as steplengths
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 __version__ = _version("asysg")
 
-_MODULES = ("objectives", "simulate", "steplengths", "theory", "verify")
+_MODULES = ("mpi", "objectives", "simulate", "steplengths", "theory", "verify")
 _NAMES = {
     "minimize": "_minimize",
     "Result": "result",
@@ -45,6 +46,7 @@ __all__ = [
     "ReplayError",
     "Result",
     "minimize",
+    "mpi",
     "objectives",
     "simulate",
     "steplengths",

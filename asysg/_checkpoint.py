@@ -173,6 +173,7 @@ def identity(plan: Plan) -> dict[str, Any]:
         "skip_ahead": plan.skip_ahead,
         "max_delay": plan.max_delay,
         "scheduler": plan.scheduler,
+        "n_push": plan.n_push,
     }
 
 

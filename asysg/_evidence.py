@@ -17,6 +17,7 @@ LOSSES = {
     "atomic": "every add is atomic, or made under the lock",
     "replica": "private copies are merged under locks, and what others added is kept",
     "lossy": "counted where a write overwrote another; each lost one update or more",
+    "served": "the server alone writes x, one update after the other",
     "simulated": "simulated",
 }
 

@@ -62,6 +62,7 @@ class Plan:
     sync_every: int | None = None
     record: str | bool = "sampled"
     skip_ahead: bool = False
+    n_push: int = 1  # local steps an update is made of (downpour)
     simulated: bool = False
     scheduler: str | None = None  # of a simulated run: its delays or speeds, in words
     virtual_workers: int = 0  # and how many workers have a virtual clock

@@ -66,7 +66,7 @@ class Engine(Protocol):
     def trouble(self) -> tuple[str, int, int] | None: ...
 
     def advance(self, until: int, gamma: NDArray[np.float64]) -> object:
-        """Do updates ``clock .. until - 1``, or as many as go well."""
+        """Do updates ``clock .. until - 1``, or as many as go well and do not keep one waiting."""
 
 
 def recorded(key: Key, K: int, n_records: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -134,7 +134,7 @@ def run(
                         status = "diverged"
                     if engine.trouble is not None:
                         status = engine.trouble[0]
-                    elif interrupts.asked and until < plan.K:
+                    elif interrupts.asked and engine.clock < plan.K:
                         status = "interrupted"
                     if status != "completed":
                         break

@@ -184,6 +184,10 @@ class Result:
         and the value it replaced (in the worker's copy, with ``update="replica"``).
     reads : ndarray of shape (nit, M, n) or None
         With ``record="full+reads"``, what each sample read, nan where it did not look.
+    cluster : dict or None
+        Of a run on MPI ranks: updates and seconds of computing by worker, the way the vectors went
+        ("messages" or "shared") by worker and the seconds of a round by each way where both were
+        measured, hosts by rank.
     """
 
     x: NDArray[np.float64]
@@ -214,6 +218,7 @@ class Result:
     skip_ahead: bool = False
     log: NDArray[Any] | None = field(default=None, repr=False)
     reads: NDArray[np.float64] | None = field(default=None, repr=False)
+    cluster: dict[str, Any] | None = field(default=None, repr=False)
     _plan: Plan | None = field(default=None, repr=False, compare=False)
 
     def __repr__(self) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import _files, theory
 from ..errors import InvalidArgument
-from . import _problem, _text
+from . import _problem, _ranks, _text
 from .plan import FORMS, prescription
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ..result import Result
 
 METHODS = ("asysg-incon", "asysg-con", "sgd")
+ON_RANKS = (*METHODS, *(method for method in _ranks.METHODS if method not in METHODS))
 RECORD: dict[str, str | bool] = {"sampled": "sampled", "full": "full", "off": False}
 #: Without --updates and --epochs: so many epochs, and not fewer updates than this.
 EPOCHS, LEAST_UPDATES = 20, 100_000
@@ -80,8 +81,10 @@ def add(commands: Any) -> None:
         help="family of the objective (default sigmoid)",
     )  # fmt: skip
     what.add_argument(
-        "--method", choices=METHODS, default="asysg-incon", help="default asysg-incon"
-    )
+        "--method", choices=ON_RANKS,
+        help="default asysg-incon, with --mpi asysg-con; sync and delayed need --mpi",
+    )  # fmt: skip
+    _ranks.add(what)
     what.add_argument(
         "--threads", type=int, metavar="P", help="workers (default: the usable cores)"
     )
@@ -146,6 +149,28 @@ class Setup:
 
 def run(args: argparse.Namespace) -> int:
     """Read, prescribe, run, certify, save."""
+    if not args.mpi:
+        return led(args, *prepared(args))
+    try:
+        ready = _ranks.together(lambda: prepared(args))
+        if _ranks.world().rank == 0:
+            return led(args, *ready)
+        _, setup, objective, _ = ready
+        started(args, setup, objective)
+    except _ranks.Elsewhere:
+        return 2
+    except Exception:
+        if _ranks.world().rank == 0:
+            raise
+        return 1  # rank 0 says why
+    return 0
+
+
+Prepared = tuple[list[tuple[str, str]], "Setup", "Objective", dict[str, Path]]
+
+
+def prepared(args: argparse.Namespace) -> Prepared:
+    """Read and prescribe; on every rank, if there are several."""
     check(args)
     data = _files.read(
         args.file,
@@ -166,21 +191,44 @@ def run(args: argparse.Namespace) -> int:
         ("scaling", rescaled or "none"),
     ]
     setup = prepare(args, objective, _problem.start(args.objective, A, y, args.seed))
-    files = reserve(args.out, f"{stem(args.file)}-{args.objective}-{args.method}")
-    if not args.json:
-        describe(about, setup)
+    serves = not args.mpi or _ranks.world().rank == 0
+    name = f"{stem(args.file)}-{args.objective}-{args.method}"
+    return about, setup, objective, reserve(args.out, name) if serves else {}
 
-    from .. import minimize
 
-    result = minimize(
+def started(args: argparse.Namespace, setup: Setup, objective: Objective) -> Result | None:
+    """Run, on threads or on ranks."""
+    from .. import minimize, mpi
+
+    where: Any = minimize
+    more: dict[str, Any] = {}
+    if args.mpi:
+        where, more = mpi.minimize, {"late": args.late}
+    result: Result | None = where(
         objective,
         **setup.arguments,
+        **more,
         form=args.form,
         record=RECORD[args.record],
         checkpoint=args.checkpoint,
         progress=not (args.no_progress or args.json) and sys.stderr.isatty(),
         rng=args.seed,
     )
+    return result
+
+
+def led(
+    args: argparse.Namespace,
+    about: list[tuple[str, str]],
+    setup: Setup,
+    objective: Objective,
+    files: dict[str, Path],
+) -> int:
+    """Run, say what came out, and save it."""
+    if not args.json:
+        describe(about, setup)
+    result = started(args, setup, objective)
+    assert result is not None  # rank 0 gets it
     save(result, files)
     if args.json:
         print(_text.to_json(document(args, about, setup, result, files)))
@@ -190,7 +238,16 @@ def run(args: argparse.Namespace) -> int:
 
 
 def check(args: argparse.Namespace) -> None:
-    """Refuse numbers that cannot be before a large file is read."""
+    """Refuse what cannot be before a large file is read, and choose the method."""
+    if args.method is None:
+        args.method = "asysg-con" if args.mpi else "asysg-incon"
+    allowed = _ranks.METHODS if args.mpi else METHODS
+    if args.method not in allowed:
+        raise InvalidArgument(
+            f"method must be one of {', '.join(allowed)} {'with' if args.mpi else 'without'} "
+            f"--mpi, got {args.method}."
+        )
+    _ranks.check(args)
     for name, least in (("batch_size", 1), ("updates", 1), ("max_delay", 0), ("seed", 0)):
         value = getattr(args, name)
         if isinstance(value, int) and value < least:
@@ -213,10 +270,14 @@ def prepare(args: argparse.Namespace, objective: Objective, start: _problem.Star
     from .._minimize import threads
 
     said = [("objective", f"{objective!r}, {start.note}")]
-    p, M, K = threads(args.threads, args.method), args.batch_size, args.updates
-    cores = int(joblib.cpu_count())
-    more = f"; more than the {cores} usable cores" if p > cores else ""
-    said.append(("method", f"{args.method}, {p} thread{'s' * (p > 1)}{more}, batch size {M}"))
+    M, K = args.batch_size, args.updates
+    if args.mpi:
+        p, what, more = max(1, _ranks.world().size - 1), "worker", ""
+    else:
+        p, what = threads(args.threads, args.method), "thread"
+        cores = int(joblib.cpu_count())
+        more = f"; more than the {cores} usable cores" if p > cores else ""
+    said.append(("method", f"{args.method}, {p} {what}{'s' * (p > 1)}{more}, batch size {M}"))
     n_samples = objective.n_samples or 1
     if K is None:
         epochs = EPOCHS if args.epochs is None else args.epochs
@@ -249,7 +310,7 @@ def prepare(args: argparse.Namespace, objective: Objective, start: _problem.Star
             "steplength": word if args.checkpoint is not None else gamma,
             "batch_size": M,
             "n_updates": K,
-            "n_threads": p,
+            **({} if args.mpi else {"n_threads": p}),
             "max_delay": enforced,
             "constants": start.constants(objective, T) if start.estimated else None,
         },
@@ -274,6 +335,9 @@ def staleness(
     args: argparse.Namespace, objective: Objective, start: _problem.Start, p: int, M: int, K: int
 ) -> tuple[int, int | None, str]:
     """Return the T to prescribe for, the one to enforce (None: none), and a sentence."""
+    if args.method in ("sync", "delayed"):
+        T = 0 if args.method == "sync" else p - 1
+        return T, None, f"T = {T} by construction"
     if isinstance(args.max_delay, int):
         return args.max_delay, args.max_delay, f"T = {args.max_delay}, enforced"
     if p == 1:
@@ -288,6 +352,9 @@ def staleness(
     if args.max_delay == "auto":
         T = DELAY_PER_THREAD * p
         return T, T, f"T = {T}, enforced ({DELAY_PER_THREAD} a thread; --max-delay none measures)"
+
+    if args.mpi:
+        return p - 1, None, "to be measured (the prescription is for one less than the workers)"
 
     from .. import minimize
 

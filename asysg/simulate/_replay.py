@@ -14,6 +14,7 @@ from .._core.recursion import Recursion
 from .._plan import Plan
 from ..errors import InvalidArgument, ReplayError
 from ..result import Result
+from . import _served
 from ._chain import Chain, by_coordinate
 from ._sums import added, outside_windows, require_close
 
@@ -79,14 +80,16 @@ def replay(result: Result) -> Replay:
     Parameters
     ----------
     result : Result
-        Of `asysg.minimize` with ``record="full"`` or ``"full+reads"``, or of timed virtual
-        workers with ``record="full"``, in the process that made it (the objective is needed).
+        Of `asysg.minimize` or `asysg.mpi.minimize` with ``record="full"`` or ``"full+reads"``, or
+        of timed virtual workers with ``record="full"``, in the process that made it (the objective
+        is needed).
 
     Returns
     -------
     Replay
-        For "asysg-con" and "sgd", on any number of threads, every gradient is computed again at
-        the iterate that the record says was read, and x agrees to the last bit; so it does for
+        For "asysg-con" and "sgd", on any number of threads, and for every method on MPI ranks,
+        every gradient is computed again at what the record says was read, and x agrees to the last
+        bit; so it does for
         the lock-free methods on one thread, and for all virtual workers. For "asysg-incon" on
         several threads the additions to each coordinate are put back in the order in which they
         happened, and x agrees to the last bit; with recorded reads every increment is computed
@@ -249,7 +252,7 @@ def _gamma(plan: Plan, start: int, stop: int) -> NDArray[np.float64]:
 
 def _recomputable(result: Result, plan: Plan, log: NDArray[Any]) -> bool:
     """Tell whether every read is known to be an iterate."""
-    if plan.method in ("asysg-con", "sgd") or plan.simulated:
+    if plan.method in ("asysg-con", "sgd", "delayed", "sync", "downpour") or plan.simulated:
         return True
     return result.n_threads_used == 1 and bool((log["start"] == np.arange(len(log))).all())
 
@@ -269,6 +272,10 @@ def _stepper(
     result: Result, plan: Plan, log: NDArray[Any]
 ) -> tuple[Callable[[int, int], object], NDArray[np.float64]]:
     """Return a function that does updates start..stop-1 to the x returned with it."""
+    if plan.method == "sync":
+        return _served.synchronous(plan, log)
+    if plan.method == "downpour":
+        return _served.downpour(plan, log, result.staleness.max or 0)
     if _recomputable(result, plan, log):
         engine = Recursion(
             plan.objective._capsule,

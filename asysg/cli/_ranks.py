@@ -1,0 +1,78 @@
+"""``mpiexec -n P asysg run FILE --mpi``: what changes where ranks take the place of threads."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from ..errors import InvalidArgument
+
+T = TypeVar("T")
+
+METHODS = ("asysg-con", "sync", "delayed")
+
+
+class Elsewhere(Exception):
+    """The run has failed, and rank 0 says why."""
+
+
+def add(group: Any) -> None:
+    """Add the arguments to their group."""
+    group.add_argument(
+        "--mpi", action="store_true",
+        help="work on the ranks of mpiexec -n P asysg run ... --mpi: rank 0 serves, the others "
+        "work",
+    )  # fmt: skip
+    group.add_argument(
+        "--late", choices=("recompute", "wait"), default="recompute",
+        help="with --mpi: how --max-delay is kept (default recompute)",
+    )  # fmt: skip
+
+
+def check(args: argparse.Namespace) -> None:
+    """Refuse what does not go together."""
+    if args.mpi and args.threads is not None:
+        raise InvalidArgument(f"threads must be left out with --mpi, got {args.threads}.")
+    if args.mpi and args.record == "off":
+        raise InvalidArgument("record must be sampled or full with --mpi, got off.")
+    if args.late == "wait" and not args.mpi:
+        raise InvalidArgument("late must be recompute without --mpi, got wait.")
+    if args.mpi and args.max_delay == "none" and isinstance(args.steplength, str):
+        raise InvalidArgument(
+            "max_delay must be a number or auto with --mpi and a steplength by name, got none."
+        )
+
+
+def world() -> Any:
+    """Return the communicator of all ranks."""
+    from ..mpi import _minimize
+
+    return _minimize.mpi().COMM_WORLD
+
+
+def together(prepare: Callable[[], T]) -> T:
+    """Do the same on every rank; if it fails on one, raise on all.
+
+    Raises
+    ------
+    Exception
+        On rank 0: its own, or one that names the rank.
+    Elsewhere
+        On the others.
+    """
+    comm = world()
+    error: Exception | None = None
+    try:
+        done = prepare()
+    except Exception as raised:
+        error = raised
+    failed = [r for r in enumerate(comm.allgather(None if error is None else str(error))) if r[1]]
+    if not failed and error is None:
+        return done
+    if comm.rank:
+        raise Elsewhere
+    if error is not None:
+        raise error
+    rank, text = failed[0]
+    raise InvalidArgument(f"rank {rank} could not start. {text}")

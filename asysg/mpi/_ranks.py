@@ -1,0 +1,212 @@
+"""The life of a run on ranks: start together, do one's part, leave together."""
+
+from __future__ import annotations
+
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._plan import Plan, State, prescribe
+from .._run import Interrupts, run
+from ..errors import InvalidArgument, ObjectiveError
+from ..result import Result
+from ._connect import connect
+from ._server import Barrier, Rule, Server, SilentWorker
+from ._signals import Held
+from ._wire import STOP, TEXT, LocalWire, Wire
+from ._worker import Work, serve
+
+if TYPE_CHECKING:
+    from mpi4py import MPI
+
+#: The pilot that measures the delay ends after so many updates or seconds.
+PILOT, PILOT_SECONDS = 20_000, 2.0
+#: What rank 0's failures are on the workers, where they are not a RuntimeError.
+SAME = {"InvalidArgument": InvalidArgument, "ObjectiveError": ObjectiveError}
+
+
+@dataclass(frozen=True)
+class Options:
+    """What only ranks need to know; the same on all of them."""
+
+    late: str
+    delay: int | None
+    n_fetch: int
+    n_push: int
+    in_flight: int
+    transport: str
+    patience: float | None
+
+    @property
+    def local(self) -> bool:
+        """Whether workers step on replicas of their own."""
+        return self.n_fetch > 1 or self.n_push > 1
+
+
+def agree(comm: MPI.Intracomm, error: Exception | None, mine: dict[str, Any]) -> None:
+    """Raise on all ranks if any of them has an error, or was called with something else."""
+    said = comm.allgather((None if error is None else str(error), mine))
+    if error is not None:
+        raise error
+    for rank, (text, _) in enumerate(said):
+        if text is not None:
+            raise InvalidArgument(f"rank {rank} could not start. {text}")
+    for rank, (_, theirs) in enumerate(said):
+        for name, value in said[0][1].items():
+            same = theirs[name] == value
+            if isinstance(value, float) and not same:  # not to the bit: hosts may differ
+                same = bool(np.isclose(theirs[name], value, rtol=1e-9, equal_nan=True))
+            if not same:
+                raise InvalidArgument(
+                    f"{name} must be the same on every rank, got {value!r} on rank 0 and "
+                    f"{theirs[name]!r} on rank {rank}."
+                )
+
+
+def ranks(
+    comm: MPI.Intracomm,
+    plan: Plan,
+    options: Options,
+    state: State,
+    x: NDArray[np.float64],
+    held: Held,
+) -> Result | None:
+    """Do this rank's part, and leave together with the others.
+
+    Raises
+    ------
+    ObjectiveError, InvalidArgument, RuntimeError
+        On every rank, if the run ended by an exception on one; on that one, its own.
+    """
+    n, work = plan.objective.n, Work(plan, local=options.local)
+    if comm.size == 1:
+        result, server = lead(plan, options, LocalWire(n, options.in_flight, work), state, x, held)
+        return with_cluster(result, server, [], {}, [])
+    connection = connect(comm, n, options.in_flight, options.transport)
+    ended: Result | None = None
+    failure: BaseException | None = None
+    try:
+        if comm.rank == 0:
+
+            def text_of(worker: int) -> str:
+                return str(comm.recv(source=worker + 1, tag=TEXT))
+
+            result, server = lead(plan, options, connection.wire, state, x, held, text_of)
+            ended = with_cluster(
+                result, server, connection.transports, connection.seconds, connection.hosts
+            )
+        else:
+            serve(comm, connection.wire, plan, work)
+    except SilentWorker:
+        # It will take part in nothing any more, and MPI cannot end without it.
+        traceback.print_exc()
+        sys.stderr.flush()
+        comm.Abort(1)
+    except BaseException as error:
+        failure = error
+    if comm.rank == 0:
+        for slot in connection.wire.slots:
+            slot.out.header["kind"] = STOP
+            slot.send(vector=False)
+    told = comm.bcast(None if failure is None else (type(failure).__name__, str(failure)))
+    connection.free()
+    if failure is not None:
+        raise failure
+    if told is not None:
+        raise SAME.get(told[0], RuntimeError)(f"Rank 0 ended the run. {told[0]}: {told[1]}")
+    return ended
+
+
+def lead(
+    plan: Plan,
+    options: Options,
+    wire: Wire,
+    state: State,
+    x: NDArray[np.float64],
+    held: Held,
+    text_of: Callable[[int], str] = str,
+) -> tuple[Result, Server]:
+    """Serve from the first update to the last, and certify what happened."""
+    slots = len(wire.slots)
+    pushes = options.n_fetch // options.n_push
+    most = slots
+    if plan.method == "delayed" and options.delay is not None:
+        most = options.delay + 1
+    elif options.late == "wait" and plan.max_delay is not None:
+        most = min(slots, plan.max_delay + 1)
+    rule = Rule(
+        most, plan.max_delay, options.late, plan.method == "delayed", pushes, options.patience
+    )
+    kind = Barrier if plan.method == "sync" else Server
+    if plan.wanted is not None and plan.prescribed_T is None:  # else resumed with its own
+        T = {"sync": 0, "delayed": options.delay}.get(plan.method, plan.max_delay)
+        if T is None and slots == 1 and pushes == 1:
+            T = 0
+        if T is None:
+            trial = kind(replace(plan, record="sampled"), wire, rule, x, 0, (), text_of)
+            with drained(trial), held.ready():
+                T = pilot(trial)
+        plan = prescribe(plan, T)
+    pending = state.pending["draws"].tolist() if "draws" in state.pending else []
+    server = kind(plan, wire, rule, x, state.clock, pending, text_of)
+    if plan.checkpoint is not None:
+        plan.checkpoint.pending = server.pending
+    with drained(server), held.ready():
+        return run(plan, server, state, lambda: len(server.updates)), server
+
+
+@contextmanager
+def drained(server: Server) -> Iterator[None]:
+    """Leave with nothing under way, whatever happened."""
+    try:
+        yield
+    except SilentWorker:
+        raise  # there is no waiting for that one
+    except BaseException:
+        server.drain()
+        raise
+    server.drain()
+
+
+def pilot(server: Server) -> int:
+    """Measure the delay at steplength 0: all is read, computed and sent as in the run."""
+    begin, least = time.perf_counter(), min(server.plan.K, 4 * server.rule.most)
+    with Interrupts() as interrupts:
+        while server.clock < min(server.plan.K, PILOT) and server.trouble is None:
+            if server.clock >= least and time.perf_counter() - begin > PILOT_SECONDS:
+                break
+            if interrupts.asked:
+                raise KeyboardInterrupt
+            server.advance(min(server.plan.K, PILOT, server.clock + 256), np.zeros(1))
+    if server.trouble is not None:
+        raise InvalidArgument("obj must be computable at x0, got a failure in the pilot.")
+    return server.max_delay
+
+
+def with_cluster(
+    result: Result,
+    server: Server,
+    transports: list[str],
+    seconds: dict[str, float],
+    hosts: list[str],
+) -> Result:
+    """Add to the result what each worker did, and by which way."""
+    cluster = {
+        "updates": server.updates.tolist(),
+        "computing_seconds": server.seconds.tolist(),
+        "transports": transports,
+        "seconds_a_round": seconds,
+        "hosts": hosts,
+    }
+    message = result.message
+    if server.trouble is not None and transports:
+        worker = server.trouble[1]
+        message += f" Worker {worker} is rank {worker + 1} on {hosts[worker + 1]}."
+    return replace(result, cluster=cluster, message=message)

@@ -1,0 +1,239 @@
+"""What travels between the server and its workers, and by which way.
+
+A *slot* is one gradient under way between the server (rank 0) and one worker: a snapshot of x on
+its way out, a gradient on its way back, each behind a header of 64 bytes. It is in one hand at a
+time: who has posted it does not touch it before the answer is there. So no buffer is overwritten
+while it travels, no request is dropped, and a snapshot is exactly the x it was copied from.
+
+Two ways to carry the vectors:
+
+``messages``
+    header and vector in one contiguous message, received into memory that waits for it;
+``shared``
+    between ranks of one host: the vectors lie in an MPI shared window, where one side writes what
+    the other reads, and the header alone is sent. That message orders their accesses; the window
+    is synchronised before it leaves and after it has arrived.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from mpi4py import MPI
+
+HEADER = np.dtype(
+    [
+        ("kind", np.int64),  # what to do, or what became of it
+        ("draw", np.int64),
+        ("start", np.int64),  # updates in the snapshot
+        ("part", np.int64),  # of `parts`, into which the minibatch is split
+        ("parts", np.int64),
+        ("gamma", np.float64),  # for local steps
+        ("seconds", np.float64),  # of computing
+        ("spare", np.int64),
+    ]
+)
+#: What the server says: compute from this snapshot, from your own replica, send back, leave.
+WORK, GO_ON, ECHO, STOP = range(4)
+#: What a worker answers, besides the codes of `asysg._core.rank`: there was an exception.
+RAISED = 3
+#: Slot s of a worker has the tag s, and its traceback this one.
+TEXT = 1 << 14
+#: Seconds a rank that waits stays awake where it has a core of its own, and the longest sleep.
+AWAKE, NAP = 2e-4, 1e-3
+
+
+class Idle:
+    """Wait without burning a core that others may need.
+
+    Stay awake for a while where ranks have cores of their own; then, and where they share cores
+    from the start, sleep. Each sleep is an eighth of what was waited so far (and as long as the
+    system's shortest), so that it hardly delays the answer.
+
+    Parameters
+    ----------
+    awake : float
+        Seconds before the first sleep.
+    """
+
+    def __init__(self, awake: float) -> None:
+        self.begin, self.awake = time.perf_counter(), awake
+
+    def __call__(self) -> None:
+        waited = time.perf_counter() - self.begin
+        if waited < self.awake:
+            os.sched_yield()
+        else:
+            time.sleep(min(waited / 8, NAP))
+
+
+class Side:
+    """What a slot carries in one direction.
+
+    Parameters
+    ----------
+    n : int
+    shared : ndarray of shape (n,), optional
+        The vector, where both ranks see it; otherwise it lies behind the header and travels.
+    """
+
+    def __init__(self, n: int, shared: NDArray[np.float64] | None = None) -> None:
+        head = HEADER.itemsize
+        self.bytes = np.zeros(head + (8 * n if shared is None else 0), dtype=np.uint8)
+        self.header = self.bytes[:head].view(HEADER)[0]  # a view: NumPy's void scalars are
+        self.vector = self.bytes[head:].view(np.float64) if shared is None else shared
+
+
+class Slot(Protocol):
+    """A gradient under way, as the server sees it."""
+
+    number: int
+    worker: int
+    out: Side
+    back: Side
+
+    def post(self, *, vector: bool = True) -> None:
+        """Send what is in `out`, and expect the answer in `back`."""
+
+
+class Wire(Protocol):
+    """All slots of a rank."""
+
+    @property
+    def slots(self) -> Sequence[Slot]: ...
+
+    def idle(self) -> Idle:
+        """Return what to call between two polls."""
+
+    def poll(self) -> list[int]:
+        """Return the slots whose message has arrived since the last call; do not wait."""
+
+
+class RankSlot:
+    """A slot of two ranks, as the one side sees it that sends `out` and receives `back`."""
+
+    def __init__(
+        self,
+        comm: MPI.Comm,
+        peer: int,
+        tag: int,
+        number: int,
+        out: Side,
+        back: Side,
+        window: MPI.Win | None = None,
+    ) -> None:
+        self.number, self.worker = number, max(comm.rank, peer) - 1
+        self.out, self.back = out, back
+        self._comm, self._peer, self._tag, self._window = comm, peer, tag, window
+        self.incoming = comm.Recv_init(back.bytes, peer, tag)
+        self._sent: MPI.Request | None = None
+
+    def listen(self) -> None:
+        """Expect a message; every posted one is listened for first."""
+        self.incoming.Start()
+
+    def received(self) -> None:
+        """Note that a message has arrived: so has the one before it, that it answers."""
+        if self._sent is not None:
+            self._sent.Wait()  # returns at once
+            self._sent = None
+        if self._window is not None:
+            self._window.Sync()
+
+    def post(self, *, vector: bool = True) -> None:
+        """Send the header and, unless told otherwise, the vector."""
+        self.listen()
+        self.send(vector=vector)
+
+    def send(self, *, vector: bool = True) -> None:
+        """Send without expecting an answer."""
+        if self._window is not None:
+            self._window.Sync()
+        data = self.out.bytes if vector else self.out.bytes[: HEADER.itemsize]
+        self._sent = self._comm.Isend(data, self._peer, self._tag)
+
+    def free(self) -> None:
+        """Complete what was sent and give the requests back."""
+        self.received()
+        self.incoming.Free()
+
+
+class RankWire:
+    """All slots of a rank, and the persistent requests they listen with.
+
+    Parameters
+    ----------
+    slots : sequence of RankSlot
+    awake : float
+        See `Idle`.
+    """
+
+    def __init__(self, slots: Sequence[RankSlot], awake: float) -> None:
+        from mpi4py import MPI
+
+        self.slots, self.awake = slots, awake
+        self._test = MPI.Request.Testsome
+        self._incoming = [slot.incoming for slot in slots]
+
+    def idle(self) -> Idle:
+        """Return what to call between two polls."""
+        return Idle(self.awake)
+
+    def poll(self) -> list[int]:
+        """Return the slots whose message has arrived since the last call."""
+        arrived = self._test(self._incoming) or []
+        for number in arrived:
+            self.slots[number].received()
+        return arrived
+
+    def wait(self) -> list[int]:
+        """Return the slots whose message has arrived, once there are any."""
+        idle = self.idle()
+        while not (arrived := self.poll()):
+            idle()
+        return arrived
+
+    def free(self) -> None:
+        """Free every slot; nothing must be under way."""
+        for slot in self.slots:
+            slot.free()
+
+
+class LocalSlot:
+    """A slot of the server with itself, where there is no other rank."""
+
+    def __init__(self, number: int, n: int, work: Callable[[Side, Side], None]) -> None:
+        self.number, self.worker = number, 0
+        self.out, self.back = Side(n), Side(n)
+        self._work = work
+        self.answered = False
+
+    def post(self, *, vector: bool = True) -> None:
+        """Compute the answer."""
+        self.answered = True  # even if it raises: nothing is under way then
+        self._work(self.out, self.back)
+
+
+class LocalWire:
+    """The slots of a server without workers: it computes for itself when it hands out work."""
+
+    def __init__(self, n: int, in_flight: int, work: Callable[[Side, Side], None]) -> None:
+        self.slots = [LocalSlot(number, n, work) for number in range(in_flight)]
+
+    def idle(self) -> Idle:
+        """Return what to call between two polls; there is nothing to wait for."""
+        return Idle(0.0)
+
+    def poll(self) -> list[int]:
+        """Return the slots whose gradient was computed since the last call."""
+        arrived = [slot.number for slot in self.slots if slot.answered]
+        for number in arrived:
+            self.slots[number].answered = False
+        return arrived

@@ -1,0 +1,155 @@
+"""How runs on ranks end: well, by an exception, by a signal; and how they go on."""
+
+import os
+import signal
+import time
+
+import numpy as np
+import pytest
+
+SIGMOID = {"objective": "sigmoid", "n": 5, "steplength": 0.25, "rng": 3, "n_records": 10}
+LONG = {**SIGMOID, "n_updates": 10_000_000, "n_records": 1_000_000, "record": "full"}
+
+
+def until(job, key):
+    """Wait until a job has said something, and return all that it said."""
+    while not any(key in line for line in job.lines()):
+        assert job.process.poll() is None, job.err.read_text()
+        time.sleep(0.02)
+    return job.lines()
+
+
+def pids(job, ranks):
+    while len(found := {s["rank"]: s["pid"] for s in job.lines() if "pid" in s}) < ranks:
+        assert job.process.poll() is None, job.err.read_text()
+        time.sleep(0.02)
+    return found
+
+
+@pytest.mark.parametrize("kind", ["ValueError", "SystemExit"])
+def test_one_rank_raises_and_all_leave(said, kind):
+    found = said(
+        4, "raising", rank=2, after=5, kind=kind, **{**SIGMOID, "n_updates": 10_000}, in_flight=2
+    )
+    caught = {line["rank"]: line for line in found}
+    assert {rank: line["caught"] for rank, line in caught.items()} == {
+        0: "ObjectiveError", 1: "ObjectiveError", 2: kind, 3: "ObjectiveError",
+    }  # fmt: skip
+    assert "worker 1 (rank 2) raised" in caught[0]["said"]
+    assert caught[0]["traced"], "the traceback names the function"
+    assert "Rank 0 ended the run" in caught[3]["said"]
+    assert caught[2]["said"].startswith("boom")
+
+
+def test_a_single_rank_raises_what_its_objective_raises(said):
+    [found] = said(
+        1, "raising", rank=0, after=5, kind="ValueError", **{**SIGMOID, "n_updates": 100}
+    )
+    assert found["caught"] == "ValueError"
+
+
+def test_rank_0_raises_and_all_leave(said):
+    found = said(3, "callback", **{**SIGMOID, "n_updates": 1000})
+    caught = {line["rank"]: line["caught"] for line in found}
+    assert caught == {0: "ZeroDivisionError", 1: "RuntimeError", 2: "RuntimeError"}
+
+
+@pytest.mark.parametrize("method", ["asysg-con", "sync", "delayed", "downpour"])
+@pytest.mark.parametrize(("answer", "status"), [(1, "failed"), (2, "diverged")])
+def test_a_failure_is_reported_with_worker_and_rank(said, method, answer, status):
+    [found] = said(
+        3, "failing", rank=2, after=20, answer=answer,
+        **{**SIGMOID, "n_updates": 100_000}, method=method, batch_size=2,
+    )  # fmt: skip
+    assert found["status"] == status
+    assert 0 < found["nit"] < 100_000
+    assert "orker 1" in found["message"]
+    assert "rank 2" in found["message"]
+    assert found["counted"] == found["nit"]
+
+
+def test_divergence_is_reported_with_steplength(said):
+    [found] = said(
+        3, "several", runs=[{**SIGMOID, "objective": "integers", "steplength": 1e308,
+                             "n_updates": 100_000}],
+    )  # fmt: skip
+    assert found["status"] == "diverged"
+    assert "at steplength 1e+308" in found["message"]
+    assert np.isfinite([float.fromhex(v) for v in found["x"]]).all()
+
+
+@pytest.mark.parametrize("method", ["asysg-con", "sync"])
+def test_interrupt_gives_a_partial_result(start, method):
+    job = start(3, "endless", **LONG, method=method, batch_size=2)
+    until(job, "begun")
+    job.process.send_signal(signal.SIGINT)
+    job.wait()
+    found = job.lines()[-1]
+    assert found["status"] == "interrupted"
+    assert found["nit"] > 0
+    assert found["replayed"] is True
+
+
+@pytest.mark.parametrize("victim", [0, 2])
+def test_killed_and_resumed_with_other_ranks(start, said, tmp_path, victim):
+    """What is resumed goes on from the checkpoint, each draw still used once, and replays."""
+    arguments = {
+        **SIGMOID, "n_updates": 400, "record": "full", "n_records": 400,
+        "checkpoint": str(tmp_path / "state.npz"), "checkpoint_every": 0.0,
+    }  # fmt: skip
+    job = start(4, "endless", pace=0.005, **arguments)
+    until(job, "begun")
+    os.kill(pids(job, 4)[victim], signal.SIGKILL)
+    assert job.wait() != 0
+    before = max(line.get("begun", 0) for line in job.lines())
+    assert 0 < before < 400
+    [found] = said(3, "several", runs=[arguments])
+    assert (found["status"], found["nit"]) == ("completed", 400)
+    assert found["draws"] == list(range(400))
+    assert found["replayed"] is True
+    assert found["workers"] == 3
+    assert sum(found["cluster"]["updates"]) <= 400 - before + 1
+
+
+def test_stopped_fixed_delays_go_on_to_the_same_bits(said, start, tmp_path):
+    """Where the order is fixed and the reads are current, a run in two pieces is one run."""
+    arguments = {**SIGMOID, "n_updates": 300, "method": "sync", "batch_size": 4}
+    [whole] = said(3, "several", runs=[arguments])
+    kept = {**arguments, "checkpoint": str(tmp_path / "state.npz"), "checkpoint_every": 0.0}
+    job = start(3, "endless", pace=0.005, **kept)
+    until(job, "begun")
+    job.process.send_signal(signal.SIGINT)
+    job.wait()
+    assert job.lines()[-1]["status"] == "interrupted"
+    [rest] = said(3, "several", runs=[kept])
+    assert rest["x"] == whole["x"]
+
+
+def test_a_silent_worker_ends_the_job(start):
+    job = start(3, "endless", pace=0.01, **LONG, patience=1.0)
+    until(job, "begun")
+    found = pids(job, 3)
+    os.kill(found[2], signal.SIGSTOP)
+    assert job.wait() != 0
+    assert "worker 1 (rank 2) must answer within patience = 1 s" in job.err.read_text()
+    for pid in found.values():
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+def test_ranks_that_disagree_are_refused_on_every_rank(said):
+    cases = {
+        "n_updates": ([100, 200], "n_updates must be the same on every rank, got 100 on rank 0"),
+        "batch_size": ([1, -1], "batch_size must be an integer"),
+        "in_flight": ([1, 2], "in_flight must be the same"),
+        "data": (None, "gradient at x0 must be the same"),
+    }
+    base = {**SIGMOID, "n_updates": 100}
+    calls = {name: {**base, name: values} for name, (values, _) in cases.items()}
+    found = said(3, "different", calls=calls)
+    for name, (_, text) in cases.items():
+        lines = [line for line in found if line["name"] == name]
+        assert {line["rank"] for line in lines} == {0, 1, 2}
+        for line in lines:
+            assert line["caught"] == "InvalidArgument"
+            assert text in line["said"]
