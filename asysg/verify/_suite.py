@@ -23,6 +23,7 @@ from ._instances import chosen
 from ._report import Report, Row
 from ._settings import Settings
 
+#: Kinds of rows, each with random streams of its own, in this order.
 KINDS = ("tight", "exact", "ordinary", "lemma", "trace")
 
 Tick = Callable[[], object]

@@ -16,7 +16,7 @@ from asysg.verify._suite import KINDS
 from .patch import ROOT, VARIABLE, YIELDS, Fault
 
 #: Seeds after which a test that never convicted is not asked again.
-ENOUGH = 5
+ENOUGH = 3
 #: Seconds after which a process hangs: a conviction, since no run of the tests would end.
 HANGS = 900
 #: What the schedule of real threads may depend on.

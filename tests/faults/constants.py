@@ -171,7 +171,16 @@ COROLLARY = (
         "«(1 + rho) * T / p»",
         file=COROLLARIES,
         factor=TENTH,
-        forms=("plus", "constant_delay", "uniform", "sharp"),
+        forms=("plus", "sharp"),
+    ),
+    # For AsySG-con T is never larger than T + 1, so that without rho this constant has no effect.
+    *each(
+        "(1 + rho) T / p of K_min",
+        "«(1 + rho) * T / p»",
+        file=COROLLARIES,
+        factor=TENTH,
+        forms=("constant_delay", "uniform"),
+        algorithms=("incon",),
     ),
     *each(
         "2 p of K_min",

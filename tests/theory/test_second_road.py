@@ -140,7 +140,7 @@ def enough(p, form, K, T):
 
 @both
 @every_form
-@pytest.mark.parametrize("T", (0, *DELAYS))
+@pytest.mark.parametrize("T", [0, *DELAYS])
 def test_least_K_and_largest_T(mod, form, T):
     p = Problem(mod, T)
     low, high = 0, 2**60
