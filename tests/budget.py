@@ -34,6 +34,7 @@ SHARES = {
     "laws of the noise": 5e-8,
     "moments by brute force": 2e-8,
     "tests of the tests": 5e-8,
+    "martingales": 2e-8,
 }
 
 

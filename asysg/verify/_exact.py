@@ -52,7 +52,7 @@ def cases(settings: Settings) -> tuple[Case, ...]:
         Given("asysg-incon", "late"),
         Given("asysg-incon", "subsets"),
         Given("asysg-incon", "fresh"),
-        Recorded(p, 2000),
+        Recorded(p, settings.number(2000, 1000)),
         Given("asysg-con", "random"),
         Given("asysg-incon", "scan"),
         Steps(p),
@@ -138,7 +138,7 @@ def detectable(case: Case, seen: Sequence[Seen], differences: Vector, alpha: flo
     shift = (stats.t.isf(alpha / (4 * tests), count - 1) + 3) * error
 
     def moved(faults: Faults) -> float:
-        some = seen[: 1 if isinstance(case, Given) else 5]
+        some = seen[: 1 if isinstance(case, Given) else 3]
         moves = [case.difference(one, faults) - case.difference(one, Faults()) for one in some]
         # A statistic that does not vary finds every fault that moves it.
         away = np.abs(np.mean(moves, axis=0))

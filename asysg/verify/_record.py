@@ -91,7 +91,7 @@ class Record:
         if self.reads is None:
             return np.full((self.K, self.n), np.nan)
         if self.reads.strides[1] == 0:  # all samples of an update read the same
-            return self.at_iterates[self.log["start"]]
+            return np.asarray(self.at_iterates[self.log["start"]])
         return np.array([np.mean([f.gradient(x) for x in read], axis=0) for read in self.reads])
 
     def deterministic(self) -> list[Outcome]:
@@ -125,7 +125,7 @@ class Record:
         log, result = self.log, self.result
         good = bool((np.sort(log["draw"]) == np.arange(self.K)).all()) and self.delay.min() >= 0
         largest = int(self.delay.max())
-        good &= largest == result.staleness.max <= result.certificate.T
+        good &= largest == result.staleness.max and largest <= result.certificate.T
         good &= result.max_delay is None or largest <= result.max_delay
         if not self.incon and result.reads is not None:
             at = self.x[log["start"]][:, np.newaxis]
@@ -135,6 +135,8 @@ class Record:
     def noise(self) -> Noise | None:
         """Return the law of the noise, as far as it is known."""
         f = self.plan.objective
+        if not self.gamma.all():  # an update that does nothing hides its noise
+            return None
         directions = self.directions()
         if isinstance(f, Stream):
             if f.sigma == 0:
@@ -185,4 +187,4 @@ class Record:
 
 def _unit(rows: Vector) -> Vector:
     length = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.divide(rows, length, out=np.zeros_like(rows), where=length > 0)
+    return np.asarray(np.divide(rows, length, out=np.zeros_like(rows), where=length > 0))

@@ -72,7 +72,7 @@ def reads(x: Vector, delays: NDArray[np.int64], seen: NDArray[np.uint8] | None =
     """
     k = np.arange(len(delays))[:, np.newaxis]
     delays = np.minimum(delays, k)
-    found = x[k - delays]
+    found: Vector = x[k - delays]
     if seen is not None:
         for t in range(seen.shape[2]):
             late = np.maximum(k - 1 - t, 0)
