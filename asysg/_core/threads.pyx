@@ -5,8 +5,9 @@
 ends with x exactly at that iterate. Between regions Python records, listens and stores.
 
 Where the shared state may be touched, and in which order, is said in ``clock.h`` and
-``atomic.h``; all else here is private to a worker. AsySG-con's server, replica mode, skip-ahead and
-the lone worker have files of their own: ``server.pxd``, ``replica.pxd``, ``skip.pyx``, ``alone.pxd``.
+``atomic.h``; all else here is private to a worker. AsySG-con's server, replica mode, skip-ahead
+and the lone worker have files of their own: ``server.pxd``, ``replica.pxd``, ``skip.pyx`` and
+``alone.pxd``.
 """
 
 from cython.parallel cimport prange
