@@ -33,7 +33,7 @@ LATE = -1
 NONE = 1 << 30  # an empty slot: above every ticket
 
 # Locations of shared memory; slot w is SLOT + w, the entries of x follow the slots.
-CLOCK, DRAWS, LOCK, SLOT = range(4)
+CLOCK, DRAWS, SLOT = range(3)
 
 KEEPS_LOCK = "late worker keeps the lock"
 
@@ -59,8 +59,8 @@ class Protocol:
     ----------
     method : {"incon", "hogwild", "con", "replica"}
         incon reads every entry and writes one; hogwild reads and writes its draw's support,
-        entry by entry; con reads and writes the whole vector under the lock. replica: batches
-        on private copies, an entry of x standing for a segment with a lock of its own.
+        entry by entry; con reads and writes the whole vector, hand over hand; replica: batches
+        on private copies. In both an entry of x stands for a segment with a lock of its own.
     workers, updates, coordinates : int
         p, K of all workers together (they draw them as they come), n.
     max_delay : int
@@ -74,7 +74,7 @@ class Protocol:
     mutant : str
         One of `MUTANTS`, or none.
     relaxed : tuple of str
-        Accesses to the clock, the slots and the lock that lose their memory order: of
+        Accesses to the clock, the slots and the locks that lose their memory order: of
         "clock", "slots", "announce load", "announce", "ticket", "clear", "lock", "unlock".
     """
 
@@ -93,13 +93,13 @@ class Protocol:
 
     @property
     def initial(self) -> tuple[int, ...]:
-        entries = self.coordinates * (2 if self.method == "replica" else 1)
-        return (0, 0, 0) + (NONE,) * self.workers + (0,) * entries
+        entries = self.coordinates * (2 if self.method in ("con", "replica") else 1)
+        return (0, 0) + (NONE,) * self.workers + (0,) * entries
 
     @property
     def locks(self) -> tuple[int, ...]:
-        """The lock of AsySG-con and those of the segments."""
-        return (LOCK, *range(self.segment(0), len(self.initial)))
+        """The locks of the segments."""
+        return tuple(range(self.segment(0), len(self.initial)))
 
     def segment(self, i: int) -> int:
         """Return the lock of segment i."""
@@ -111,7 +111,7 @@ class Protocol:
             return f"lock[{i - self.coordinates}]"
         if i >= 0:
             return f"x[{i}]"
-        return f"slot[{'ABCD'[at - SLOT]}]" if at >= SLOT else ("clock", "draws", "lock")[at]
+        return f"slot[{'ABCD'[at - SLOT]}]" if at >= SLOT else ("clock", "draws")[at]
 
     def x(self, i: int) -> int:
         return SLOT + self.workers + i
@@ -257,42 +257,53 @@ class Protocol:
         yield self.access("clear", "store", SLOT + w, NONE)
 
     def con(self, w: int) -> Steps:
-        """AsySG-con: the lock is the parameter server."""
-        mutant = self.mutant
+        """server.pxd: AsySG-con; passes over x, hand over hand, take the server's place."""
         left = yield from self.draw(())
         if not left:
             return
         draw, left = left[0], left[1:]
-        yield self.access("lock", "lock", LOCK)
-        start = yield Request("load", CLOCK, ordered=False)
-        xhat = yield from self.read(draw)
-        yield self.access("unlock", "unlock", LOCK)
+        _, start, xhat = yield from self.serve(draw, 0, (), only_read=True)
         while True:
-            yield self.access("lock", "lock", LOCK)
-            k = yield Request("load", CLOCK, ordered=False)
-            late = 0 <= self.max_delay < k - start
-            if not late:
-                for i in self.written_by(draw):
-                    old = yield Request("load", self.x(i), ordered=False)
-                    yield Request("store", self.x(i), old + 4**draw, ordered=False)
-                    del old
-                yield Request("store", CLOCK, k + 1, ordered=False)
-                yield Request("log", value=(draw, k, start, xhat))
-            del xhat
-            if mutant == "snapshot after the lock":
-                yield self.access("unlock", "unlock", LOCK)
-            xhat = yield from self.read(draw)
-            if mutant != "snapshot after the lock" and not (late and mutant == KEEPS_LOCK):
-                yield self.access("unlock", "unlock", LOCK)
-            if late:
-                start = k
+            k, start, xhat = yield from self.serve(draw, start, xhat)
+            if k == LATE:
+                del k
                 continue
-            start = k + 1
             del k
             left = yield from self.draw(left)
             if not left:
                 return
             draw, left = left[0], left[1:]
+
+    def serve(
+        self, draw: int, start: int, xhat: tuple[int, ...], only_read: bool = False
+    ) -> Steps:
+        """Write the update and take the next snapshot, an entry of x standing for a segment."""
+        mutant, last = self.mutant, self.coordinates - 1
+        yield self.access("lock", "lock", self.segment(0))
+        k = yield Request("load", CLOCK, ordered=False)
+        late = only_read or 0 <= self.max_delay < k - start
+        if not late:
+            yield Request("store", CLOCK, k + 1, ordered=False)
+            yield Request("log", value=(draw, k, start, xhat))
+        read: tuple[int, ...] = ()
+        for i in range(self.coordinates):
+            if i and mutant == "last lock given back before the next is taken":
+                yield self.access("unlock", "unlock", self.segment(i - 1))
+            if i:
+                yield self.access("lock", "lock", self.segment(i))
+            if i and mutant != "last lock given back before the next is taken":
+                yield self.access("unlock", "unlock", self.segment(i - 1))
+            if not late:
+                old = yield Request("load", self.x(i), ordered=False)
+                yield Request("store", self.x(i), old + 4**draw, ordered=False)
+                del old
+            if mutant != "snapshot after the lock":
+                read += ((yield Request("load", self.x(i), ordered=False)),)
+        if not (mutant == KEEPS_LOCK and late and not only_read):
+            yield self.access("unlock", "unlock", self.segment(last))
+        if mutant == "snapshot after the lock":
+            read = yield from self.read(draw)
+        return (LATE, k, read) if late else (k, k + 1, read)
 
     def replica(self, w: int) -> Steps:
         """replica.pxd: batches on a private copy of x, merged segment by segment."""
@@ -447,6 +458,9 @@ MUTANTS = {
         Protocol(mutant="start announced instead of the clock", updates=3, max_delay=0),
         Protocol(mutant="exchange retried with the old number", updates=2, max_delay=1),
         Protocol(mutant="snapshot after the lock", method="con", updates=3),
+        Protocol(
+            mutant="last lock given back before the next is taken", method="con", updates=3
+        ),
         Protocol(mutant=KEEPS_LOCK, method="con", updates=2, max_delay=0),
         *(
             Protocol("replica", updates=4, allotment=2, writes=((0, 1),), mutant=mutant)
