@@ -84,7 +84,7 @@ FAULTS = {
         "    while (0)\n",
     ),
     "merge without the lock": Fault(
-        "replica.pxd", "        asysg_lock(&r.segment[i])\n        if forget:", "        if forget:"
+        "replica.pxd", "        asysg_lock(&r.locks[i])\n        if forget:", "        if forget:"
     ),
     "start looked up after the merge": Fault(
         "replica.pxd",
