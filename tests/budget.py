@@ -30,7 +30,7 @@ SHARES = {
     "draws": 1e-8,
     "given delays": 1e-8,
     "timed workers": 1e-8,
-    "skip-ahead": 4e-8,
+    "skip-ahead": 3e-8,
     "laws of the noise": 5e-8,
     "moments by brute force": 2e-8,
     "tests of the tests": 5e-8,

@@ -1,7 +1,7 @@
 """Skip-ahead has the law of the plain loop: gaps, entries, minibatches, and the final x.
 
 Every null is "the process is that of independent uniform draws of a coordinate and M samples".
-Statistics are chi-squares with cells of expectation 20 or more; no more than 40 tests, each at a
+Statistics are chi-squares with cells of expectation 20 or more; no more than 30 tests, each at a
 false alarm of 1e-9. Power: a relative error e of one cell of probability P is worth a noncentrality
 of count * P * e^2; with the counts below 10 % in any cell tested is found with probability > 0.99
 where count * P >= 10^4, and the negative controls show that laws which are nearly right (a gap
@@ -20,7 +20,7 @@ from asysg._core.skip import Skip, columns, structure
 from asysg._core.threads import Threads
 from tests.budget import alpha
 
-ALPHA = alpha("skip-ahead", 40)
+ALPHA = alpha("skip-ahead", 30)
 KEY = (12345, 67890)
 
 
