@@ -274,9 +274,7 @@ class Protocol:
                 return
             draw, left = left[0], left[1:]
 
-    def serve(
-        self, draw: int, start: int, xhat: tuple[int, ...], only_read: bool = False
-    ) -> Steps:
+    def serve(self, draw: int, start: int, xhat: tuple[int, ...], only_read: bool = False) -> Steps:
         """Write the update and take the next snapshot, an entry of x standing for a segment."""
         mutant, last = self.mutant, self.coordinates - 1
         yield self.access("lock", "lock", self.segment(0))
@@ -458,9 +456,7 @@ MUTANTS = {
         Protocol(mutant="start announced instead of the clock", updates=3, max_delay=0),
         Protocol(mutant="exchange retried with the old number", updates=2, max_delay=1),
         Protocol(mutant="snapshot after the lock", method="con", updates=3),
-        Protocol(
-            mutant="last lock given back before the next is taken", method="con", updates=3
-        ),
+        Protocol(mutant="last lock given back before the next is taken", method="con", updates=3),
         Protocol(mutant=KEEPS_LOCK, method="con", updates=2, max_delay=0),
         *(
             Protocol("replica", updates=4, allotment=2, writes=((0, 1),), mutant=mutant)
