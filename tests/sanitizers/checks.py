@@ -52,7 +52,7 @@ def thread(folder: Path, *, short: bool = False) -> Iterator[Verdict]:
     yield silent("ThreadSanitizer is silent on the kernels", python(sound, *how))
     for fault, sign in {
         "plain read": "data race.*asysg_load.*asysg_add",
-        "lock without release": "data race.*(serve|asysg_step|memcpy|memset|asysg_merge|asysg_pull)",
+        "lock without release": "data race.*(serve|asysg_step|mem|asysg_merge|asysg_pull)",
         "merge without the lock": "data race.*asysg_(merge|pull)",
     }.items():
         faulty = seed(sound, folder / fault.replace(" ", "-"), fault)
