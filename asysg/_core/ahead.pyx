@@ -136,8 +136,10 @@ cdef class Ahead:
             self.K, self.clock + self.mask + 1
         ):
             raise ValueError("delays must have one row an update and no more than there is room.")
-        if count and not (0 <= delays.min() and delays.max() <= self.T):
-            raise ValueError(f"delays must lie in 0..{self.T}.")
+        for j in range(count):
+            for m in range(self.M):
+                if not 0 <= tau[j, m] <= self.T:
+                    raise ValueError(f"delays must lie in 0..{self.T}.")
         with nogil:
             for j in range(count):
                 k = self.filed + j

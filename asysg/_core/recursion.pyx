@@ -10,6 +10,7 @@ from libc.string cimport memcpy, memset
 
 from .abi cimport ASYSG_OBJECTIVE, ASYSG_OK, asysg_objective, gradients
 from .draws cimport coordinate, sample
+from .worker cimport asysg_bin
 
 import numpy as np
 
@@ -40,9 +41,13 @@ cdef class Recursion:
     cdef int64_t M
     cdef int64_t T
     cdef readonly int64_t clock
+    cdef readonly int64_t max_delay
+    cdef readonly int64_t sum_delay
     cdef list keep
     cdef readonly object x
     cdef readonly object trouble
+    cdef readonly object histogram
+    cdef int64_t[::1] counts
     cdef double[::1] x_view
     cdef double[::1] g
     cdef double[::1] work
@@ -70,6 +75,9 @@ cdef class Recursion:
         self.g = np.zeros(n)
         self.work = np.zeros(max(1, self.f.work_size))
         self.samples = np.zeros(M, dtype=np.uint64)
+        self.histogram = np.zeros(64, dtype=np.int64)
+        self.counts = self.histogram
+        self.max_delay = self.sum_delay = 0
         if whole:
             self.iterates = np.zeros((T + 1, n))
         else:
@@ -100,36 +108,44 @@ cdef class Recursion:
         cdef const int64_t[:, ::1] tau = delays
         cdef const uint8_t[:, :, ::1] mask = None
         cdef const uint8_t *row = NULL
-        cdef const int64_t[::1] drawn
-        cdef int64_t base = self.clock, end = until, k
+        cdef const int64_t[::1] drawn = None
+        cdef int64_t base = self.clock, end = until, count = max(0, until - self.clock), k, m
         cdef int64_t stride = 0 if len(gamma) == 1 else 1
+        cdef int64_t draw, late
         cdef bint ok = True
-        count = max(0, end - base)
-        if len(gamma) not in (1, count) or delays.shape != (count, self.M):
+        if len(gamma) not in (1, count) or tau.shape[0] != count or tau.shape[1] != self.M:
             raise ValueError("gamma and delays must have one entry an update.")
-        if count and not (0 <= delays.min() and delays.max() <= self.T):
-            raise ValueError(f"delays must lie in 0..{self.T}.")
-        if draws is None:
-            draws = np.arange(base, base + count)
-        if draws.shape != (count,):
-            raise ValueError("draws must have one entry an update.")
-        drawn = draws
+        for k in range(count):
+            for m in range(self.M):
+                if not 0 <= tau[k, m] <= self.T:
+                    raise ValueError(f"delays must lie in 0..{self.T}.")
+        if draws is not None:
+            if draws.shape != (count,):
+                raise ValueError("draws must have one entry an update.")
+            drawn = draws
         if seen is not None:
             if self.whole or seen.shape != (count, self.M, self.T):
                 raise ValueError("seen must have shape (updates, M, T) and needs AsySG-incon.")
             mask = seen
         with nogil:
             for k in range(base, end):
+                draw = k if drawn is None else drawn[k - base]
                 if self.whole:
-                    ok = self.con(k, drawn[k - base], steps[(k - base) * stride], tau[k - base])
+                    ok = self.con(k, draw, steps[(k - base) * stride], tau[k - base])
                 else:
                     if mask is not None and self.T > 0:
                         row = &mask[k - base, 0, 0]
-                    ok = self.incon(
-                        k, drawn[k - base], steps[(k - base) * stride], tau[k - base], row
-                    )
+                    ok = self.incon(k, draw, steps[(k - base) * stride], tau[k - base], row)
                 if not ok:
                     break
+                # An update is as stale as the oldest read it is made of.
+                late = 0
+                for m in range(self.M):
+                    late = max(late, min(k, tau[k - base, m]))
+                self.counts[asysg_bin(late)] += 1
+                self.sum_delay += late
+                if late > self.max_delay:
+                    self.max_delay = late
                 self.clock = k + 1
         if not ok:
             self.trouble = "failed", 0, self.clock

@@ -46,6 +46,21 @@ class _Given:
         """Return what the next updates need besides x."""
         return self.kernel.pending()
 
+    @property
+    def histogram(self) -> NDArray[np.int64]:
+        """Updates by delay, in log2 bins."""
+        return self.kernel.histogram
+
+    @property
+    def max_delay(self) -> int:
+        """Largest delay so far."""
+        return self.kernel.max_delay
+
+    @property
+    def sum_delay(self) -> int:
+        """Sum of the delays so far."""
+        return self.kernel.sum_delay
+
     def restore(self, pending: dict[str, NDArray[Any]]) -> None:
         """Go on from what `pending` returned at this clock."""
         self.kernel.restore(pending)
@@ -68,21 +83,6 @@ class GivenAhead(_Given):
             key=plan.key,
             clock=state.clock,
         )
-
-    @property
-    def histogram(self) -> NDArray[np.int64]:
-        """Updates by delay, in log2 bins."""
-        return self.kernel.histogram
-
-    @property
-    def max_delay(self) -> int:
-        """Largest delay so far."""
-        return self.kernel.max_delay
-
-    @property
-    def sum_delay(self) -> int:
-        """Sum of the delays so far."""
-        return self.kernel.sum_delay
 
     def advance(self, until: int, gamma: NDArray[np.float64]) -> None:
         """Do updates ``clock .. until - 1``."""
@@ -113,8 +113,6 @@ class GivenHistory(_Given):
             clock=state.clock,
         )
         self.choose = schedule.watch() if schedule.watch is not None else None
-        self.histogram = np.zeros(64, dtype=np.int64)
-        self.max_delay = self.sum_delay = 0
 
     def advance(self, until: int, gamma: NDArray[np.float64]) -> None:
         """Do updates ``clock .. until - 1``."""
@@ -123,21 +121,12 @@ class GivenHistory(_Given):
             table = self.schedule.table(self.key, start, until, M)
             seen = self.schedule.seen and self.schedule.seen(self.key, start, until, M)
             self.kernel.advance(until, gamma, table, seen)
-            self._tally(table[: self.clock - start], start)
             return
         while self.clock < until and self.trouble is None:
             k = self.clock
             table = np.full((1, M), self.choose(k, self.x.copy()), dtype=np.int64)
             here = 0 if len(gamma) == 1 else k - start
             self.kernel.advance(k + 1, gamma[here : here + 1], table)
-            self._tally(table[: self.clock - k], k)
-
-    def _tally(self, table: NDArray[np.int64], start: int) -> None:
-        # An update is as stale as the oldest read it is made of.
-        tau = np.minimum(table.max(axis=1), np.arange(start, start + len(table)))
-        self.histogram += np.bincount(np.frexp(tau)[1], minlength=64)
-        self.max_delay = max(self.max_delay, int(tau.max(initial=0)))
-        self.sum_delay += int(tau.sum())
 
 
 def without_history(plan: Plan, schedule: Delays) -> bool:

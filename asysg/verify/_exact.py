@@ -52,7 +52,7 @@ def cases(settings: Settings) -> tuple[Case, ...]:
         Given("asysg-incon", "late"),
         Given("asysg-incon", "subsets"),
         Given("asysg-incon", "fresh"),
-        Recorded(p, settings.number(2000, 1000)),
+        Recorded(p, settings.number(1000, 400)),
         Given("asysg-con", "random"),
         Given("asysg-incon", "scan"),
         Steps(p),

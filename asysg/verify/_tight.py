@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -92,6 +93,7 @@ class Tight:
         """Exact constants."""
         return ProblemConstants(gap=self.gap, sigma=self.SIGMA, L=self.L, n=self.n)
 
+    @cache  # noqa: B019 - of a handful of instances that live as long as the module
     def expected(self, *, step: float = 1.0, late: int = 0, noise: float = 1.0) -> float:
         """Return the exact expectation of what is measured, with faults if wanted.
 

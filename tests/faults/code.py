@@ -16,7 +16,16 @@ CLOCK = "asysg/_core/clock.h"
 ATOMIC = "asysg/_core/atomic.h"
 STREAM = "asysg/_core/stream.pyx"
 DRAWS = "asysg/_draws.py"
-SIMULATE = "asysg/simulate/__init__.py"
+AHEAD = "asysg/_core/ahead.pyx"
+TIMED = "asysg/_core/timed.pyx"
+ONE_DRAW = "asysg/_core/draws.pxd"
+SERVER = "asysg/_core/server.pxd"
+REPLICA = "asysg/_core/replica.pxd"
+SKIP = "asysg/_core/skip.pyx"
+ALONE = "asysg/_core/alone.pxd"
+MERGE = "asysg/_core/merge.h"
+LINEAR = "asysg/_core/linear.pyx"
+GIVEN = "asysg/simulate/_given.py"
 REPLAY = "asysg/simulate/_replay.py"
 RUN = "asysg/_run.py"
 THREADS_INCON = "cdef void incon("
@@ -27,38 +36,54 @@ def fault(name: str, *edits: tuple[str, ...]) -> Fault:
     return Fault(name, tuple(Edit(*edit) for edit in edits))
 
 
-# What the simulator adds to x, AsySG-con and AsySG-incon, and what the threads add.
+# Where an update is added to x, and what number its draw has there.
 SIMULATOR_ADDS = (
-    (RECURSION, "self.x_view[j] += «-(step * self.g[j])»"),
-    (RECURSION, "increment = «-(step * g)»"),
+    (RECURSION, "self.x_view[j] += «-(step * self.g[j])»", "draw"),
+    (RECURSION, "increment = «-(step * g)»", "draw"),
+    (AHEAD, "self.x_view[j] += «-(step * self.g[j])»", "k"),
+    (AHEAD, "self.key1, k)] += «-(step * g)»", "k"),
+    (TIMED, "increment, old = «-(step * me.partial)»,", "me.draw"),
+    (TIMED, "self.x_view[t] += «-(step * self.values[w, t])»", "me.draw"),
+    (TIMED, "idx, t)] += «-(step * self.values[w, at])»", "me.draw"),
 )
 THREADS_ADD = (
-    (THREADS, "r.x[j] += «-(step * me.g[j])»"),
-    (THREADS, "increment = «-(steplength(r, k) * g)»"),
-    (THREADS, "write(r, me, j, «-(step * me.g[j])», &replaced)"),
+    (SERVER, "asysg_step(«step», r.x + first", "me.draw"),
+    (THREADS, "increment = «-(steplength(r, k) * g)»", "me.draw"),
+    (THREADS, "write(r, me, j, «-(step * me.g[j])», &replaced)", "me.draw"),
+    (SKIP, "increment = «-(steplength(r, k) * g)»", "me.draw"),
+    (ALONE, "s, «steplength(r, me.draw)», me.work", "me.draw"),
+    (REPLICA, "increment = «-(r.gamma[0] * g)»", "draw"),
+    (REPLICA, "me.xhat[j] += «-(step * me.g[j])»", "draw"),
+    (REPLICA, "draw + t, 0), «r.gamma[0]», me.work", "(me.draw + t)"),
 )
+
+
+def added(places: tuple[tuple[str, str, str], ...], new: str, M: str) -> list[tuple[str, ...]]:
+    """Return the edits that make of every increment what `new` says."""
+    return [
+        (file, old, new.replace("{draw}", draw).replace("{M}", M)) for file, old, draw in places
+    ]
 
 
 def simulator(name: str, new: str) -> Fault:
-    """Change what the simulator adds; `draw` is the number of the update."""
-    return fault(f"simulator: {name}", *((*place, new) for place in SIMULATOR_ADDS))
+    """Change what the simulator adds."""
+    return fault(f"simulator: {name}", *added(SIMULATOR_ADDS, new, "self.M"))
 
 
 def everywhere(name: str, new: str) -> Fault:
     """Change what simulator and threads add."""
-    there = new.replace("self.M", "r.M").replace("draw", "me.draw")
     return fault(
         f"everywhere: {name}",
-        *((*place, new) for place in SIMULATOR_ADDS),
-        *((*place, there) for place in THREADS_ADD),
+        *added(SIMULATOR_ADDS, new, "self.M"),
+        *added(THREADS_ADD, new, "r.M"),
     )
 
 
 STEPS = (
     simulator("steplength x 3", "3 * {old}"),
     everywhere("steplength x 3", "3 * {old}"),
-    simulator("steplength / M", "{old} / self.M"),
-    everywhere("steplength / M", "{old} / self.M"),
+    simulator("steplength / M", "{old} / {M}"),
+    everywhere("steplength / M", "{old} / {M}"),
     fault(
         "everywhere: schedule one update ahead",
         (
@@ -70,10 +95,10 @@ STEPS = (
 )
 
 UPDATES = (
-    simulator("5 % of the updates lost", "{old} * (1 - asysg_fault_coin(draw, 20))"),
-    everywhere("5 % of the updates lost", "{old} * (1 - asysg_fault_coin(draw, 20))"),
-    everywhere("20 % of the updates lost", "{old} * (1 - asysg_fault_coin(draw, 5))"),
-    everywhere("5 % of the updates made twice", "{old} * (1 + asysg_fault_coin(draw, 20))"),
+    simulator("5 % of the updates lost", "{old} * (1 - asysg_fault_coin({draw}, 20))"),
+    everywhere("5 % of the updates lost", "{old} * (1 - asysg_fault_coin({draw}, 20))"),
+    everywhere("20 % of the updates lost", "{old} * (1 - asysg_fault_coin({draw}, 5))"),
+    everywhere("5 % of the updates made twice", "{old} * (1 + asysg_fault_coin({draw}, 20))"),
     fault(
         "threads: 5 % of the lock-free updates lost",
         (
@@ -84,63 +109,112 @@ UPDATES = (
     ),
     fault(
         "threads: 5 % of Hogwild's updates made twice",
-        (*THREADS_ADD[2], "{old} * (1 + asysg_fault_coin(me.draw, 20))"),
+        (*THREADS_ADD[2][:2], "{old} * (1 + asysg_fault_coin(me.draw, 20))"),
     ),
 )
 
-READ = "        self.kernel.advance(until, gamma, table, seen)\n"
+# A read, in the run without a history and in the run with one; the delay is counted beside it.
+READS = "            self.kernel.advance(until, gamma, table, seen)\n"
 LATER = """\
 self.kernel.advance(until, gamma, {table}, seen if seen is None else np.ascontiguousarray(
     np.pad(seen, ((0, 0), (0, 0), (0, {largest} - self.schedule.T)))))
 """
+FILED = (AHEAD, "r = «(k - r)» & self.mask")
 
 
-def staler(name: str, table: str, largest: str) -> Fault:
-    """Let the simulator read older iterates than the schedule says."""
+def staler(name: str, later: str, largest: str) -> Fault:
+    """Let the simulator read older iterates than the schedule says, and than it counts.
+
+    `later` makes the delay of {delay}, `largest` is the largest of those.
+    """
+    there = largest.replace("self.", "")
     return fault(
-        name,
-        (SIMULATE, "T=«schedule.T»,", largest.replace("self.", "")),
-        (SIMULATE, READ, LATER.format(table=table, largest=largest)),
+        f"simulator: {name}",
+        (GIVEN, "T=«schedule.T»,", there, "class GivenAhead("),
+        (GIVEN, "stop + «self.schedule.T»)", largest),
+        (*FILED, f"(k - min(k, {later.format(delay='tau[j, m]')}))"),
+        (GIVEN, "T=«schedule.T»,", there, "class GivenHistory("),
+        (GIVEN, READS, LATER.format(table=later.format(delay="table"), largest=largest)),
+        (GIVEN, "here + 1], «table»)", later.format(delay="table")),
     )
 
 
 STALENESS = (
-    staler("simulator: staleness 4T", "4 * table", "4 * self.schedule.T"),
-    staler("simulator: staleness T+1", "table + 1", "(self.schedule.T + 1)"),
+    staler("staleness 4T", "4 * {delay}", "4 * self.schedule.T"),
+    staler("staleness T+1", "({delay} + 1)", "(self.schedule.T + 1)"),
     fault(
         "simulator: every read fresh",
-        (SIMULATE, READ, "self.kernel.advance(until, gamma, 0 * table, None)\n"),
+        (*FILED, "k"),
+        (GIVEN, READS, "self.kernel.advance(until, gamma, 0 * table, None)\n"),
+        (GIVEN, "here + 1], «table»)", "0 * table"),
     ),
     fault(
         "simulator: stale counted fresh",
-        (SIMULATE, "np.minimum(«table[:done].max(axis=1)»,", "0 * {old}"),
+        (AHEAD, "largest = «max(largest, r)»", "0"),
+        (RECURSION, "late = «max(late, min(k, tau[k - base, m]))»", "0"),
     ),
     fault(
         "simulator: delay of a batch counted by its freshest read",
-        (SIMULATE, "np.minimum(«table[:done].max(axis=1)»,", "table[:done].min(axis=1)"),
+        (AHEAD, "largest = «max(largest, r)»", "(r if m == 0 else min(largest, r))"),
+        (
+            RECURSION,
+            "late = «max(late, min(k, tau[k - base, m]))»",
+            "min(k, tau[k - base, m]) if m == 0 else min(late, min(k, tau[k - base, m]))",
+        ),
     ),
     fault(
         "simulator: torn read",
         (
             RECURSION,
-            "«&self.iterates[(k - min(k, tau[m])) % ring, 0]»",
+            "«&self.iterates[read % ring, 0]»",
             "asysg_fault_torn({old}, &self.iterates[k % ring, 0], n)",
+        ),
+        (
+            AHEAD,
+            "self.xhat[index(self.f, idx, t)] = «self.reads[node + m, t]»",
+            "self.x_view[index(self.f, idx, t)] if 2 * index(self.f, idx, t) >= self.f.n "
+            "else {old}",
         ),
     ),
     fault(
         "simulator: read sets ignored",
         (RECURSION, "seen is not NULL and «seen[m * self.T + age]»", "0"),
     ),
+    fault(
+        "simulator: shared entry of a batch written twice",
+        (AHEAD, "                    self.g[j] = 0.0\n", "pass"),
+    ),
+    fault(
+        "simulator: delay in time counted by half",
+        (TIMED, "tau = «k - self.worker[w].start»", "(k - self.worker[w].start) // 2"),
+    ),
+    fault(
+        "simulator: bound in time off by one",
+        (TIMED, "tau > «self.limit»:", "self.limit + 1"),
+    ),
+    fault(
+        "simulator: events out of order",
+        (TIMED, "if not «before(&self.heap[down], &event)»:", "before(&event, &self.heap[down])"),
+    ),
+    fault(
+        "simulator: server never busy",
+        (TIMED, "self.free = «max(top.time, self.free)» + serving[c]", "top.time"),
+    ),
+    fault(
+        "simulator: pauses not looked at",
+        (TIMED, "if «self.pauses[w].stop == INFINITY»:", "True"),
+    ),
 )
 
 # The draws, in kernels and NumPy alike.
 SAMPLES = (
-    (RECURSION, "asysg_word(key0, key1, draw, «1 + m»)", "1"),
+    (ONE_DRAW, "asysg_word(key0, key1, draw, «1 + m»)", "1"),
     (WORKER, "asysg_word(r.key0, r.key1, draw, «1 + m»)", "1"),
     (DRAWS, "[..., np.newaxis], «1 + np.arange(M)»", "np.ones(M, dtype=int)"),
+    (SKIP, "asysg_word(key0, key1, hit.draw, «1 + m»)", "1"),
 )
 SAMPLE_DRAWS = (
-    (RECURSION, "asysg_word(key0, key1, «draw», 1 + m)", "draw - draw % 2"),
+    (ONE_DRAW, "asysg_word(key0, key1, «draw», 1 + m)", "draw - draw % 2"),
     (WORKER, "asysg_word(r.key0, r.key1, «draw», 1 + m)", "draw - draw % 2"),
     (
         DRAWS,
@@ -148,45 +222,83 @@ SAMPLE_DRAWS = (
         "np.asarray(draws)[..., np.newaxis] // 2 * 2",
     ),
 )
-ON_SIMULATOR = (
-    RECURSION,
-    "«asysg_below(asysg_word(self.key0, self.key1, draw, 0), self.f.n)»",
+# One uniform coordinate: where it is drawn, and by what names.
+COORDINATES = tuple(
+    ((file, f"«asysg_below(asysg_word({key}, {draw}, 0), {n})»"), key, draw, n)
+    for file, key, draw, n in (
+        (ONE_DRAW, "key0, key1", "draw", "f.n"),
+        (THREADS, "r.key0, r.key1", "me.draw", "r.f.n"),
+        (REPLICA, "r.key0, r.key1", "draw", "r.f.n"),
+    )
 )
-ON_THREADS = (THREADS, "«asysg_below(asysg_word(r.key0, r.key1, me.draw, 0), r.f.n)»")
 IN_NUMPY = (DRAWS, "return «below(words(key, draws, 0), n)».astype(np.int64)")
-SKEWED = "(0 if asysg_fault_skew(asysg_word({key}, {draw}, 0), {n}) else {{old}})"
-WITHOUT_LAST = "asysg_below(asysg_word({key}, {draw}, 0), {n} - ({n} > 1))"
-SIMULATOR_NAMES = {"key": "self.key0, self.key1", "draw": "draw", "n": "self.f.n"}
-THREADS_NAMES = {"key": "r.key0, r.key1", "draw": "me.draw", "n": "r.f.n"}
+
+
+def coordinates(name: str, new: str, in_numpy: str) -> Fault:
+    """Change the law of the coordinate; `new` knows {key}, {draw}, {n} and {old}."""
+    there = [
+        (*place, new.format(key=key, draw=draw, n=n, old="{old}"))
+        for place, key, draw, n in COORDINATES
+    ]
+    return fault(f"everywhere: {name}", *there, (*IN_NUMPY, in_numpy))
+
 
 LAWS = (
     fault("simulator: one sample for the whole batch", SAMPLES[0]),
     fault("everywhere: one sample for the whole batch", *SAMPLES),
     fault("threads: noise used twice", SAMPLE_DRAWS[1]),
     fault("everywhere: noise used twice", *SAMPLE_DRAWS),
-    fault(
-        "everywhere: first coordinate 10 % too often",
-        (*ON_SIMULATOR, SKEWED.format(**SIMULATOR_NAMES)),
-        (*ON_THREADS, SKEWED.format(**THREADS_NAMES)),
-        (
-            *IN_NUMPY,
-            "np.where((n > 1) & ((words(key, draws, 0) & np.uint64(0xFFFF)) "
-            "% np.uint64(max(1, 10 * (n - 1))) == 0), 0, {old})",
-        ),
+    coordinates(
+        "first coordinate 10 % too often",
+        "(0 if asysg_fault_skew(asysg_word({key}, {draw}, 0), {n}) else {old})",
+        "np.where((n > 1) & ((words(key, draws, 0) & np.uint64(0xFFFF)) "
+        "% np.uint64(max(1, 10 * (n - 1))) == 0), 0, {old})",
     ),
-    fault(
-        "everywhere: last coordinate never",
-        (*ON_SIMULATOR, WITHOUT_LAST.format(**SIMULATOR_NAMES)),
-        (*ON_THREADS, WITHOUT_LAST.format(**THREADS_NAMES)),
-        (*IN_NUMPY, "below(words(key, draws, 0), n - (n > 1))"),
+    coordinates(
+        "last coordinate never",
+        "asysg_below(asysg_word({key}, {draw}, 0), {n} - ({n} > 1))",
+        "below(words(key, draws, 0), n - (n > 1))",
     ),
     fault(
         "simulator: gradient of the next coordinate",
         (RECURSION, "draw, m),\n                «i»,\n", "(i + 1) % self.f.n"),
+        (
+            AHEAD,
+            "                    «coordinate(self.f, self.key0, self.key1, k)»,\n",
+            "({old} + 1) % self.f.n",
+        ),
+        (TIMED, "&self.x_view[0], s, «j», &self.work[0], &found", "(j + 1) % self.f.n"),
     ),
     fault(
         "threads: gradient of the next coordinate",
         (THREADS, "r.f.partial(r.f.self, me.xhat, s, «i»,", "(i + 1) % r.f.n"),
+        (REPLICA, "r.f.partial(r.f.self, me.xhat, s, «i»,", "(i + 1) % r.f.n"),
+        (SKIP, "r.f.partial(r.f.self, me.xhat, s, «i»,", "(i + 1) % r.f.n"),
+    ),
+    fault("skip-ahead: gaps 10 % too short", (SKIP, "walk.hits))) * «law.per_log»", "0.9 * {old}")),
+    fault(
+        "skip-ahead: gaps one too short",
+        (SKIP, "walk.draw + «<int64_t>gap»", "max(<int64_t>0, <int64_t>gap - 1)"),
+    ),
+    fault(
+        "skip-ahead: gap begun anew at every hit",
+        (SKIP, "        walk.hits += 1\n", "pass"),
+    ),
+    fault(
+        "skip-ahead: always the first entry of a row",
+        (SKIP, "hit.i = «number - law.table.upto[rows[0]]»", "0"),
+    ),
+    fault(
+        "skip-ahead: rows of a column by its first half",
+        (SKIP, "hit.draw, 1 + m), «size»)", "(size + 1) // 2"),
+    ),
+    fault(
+        "skip-ahead: at most one sample of a batch hits",
+        (SKIP, "        m += 1 + <int64_t>u\n", "break"),
+    ),
+    fault(
+        "skip-ahead: null updates counted fresh",
+        (SKIP, "        tally_piece(me, «k - start», count)\n", "0"),
     ),
 )
 
@@ -221,6 +333,10 @@ OBJECTIVES = (
     fault(
         "objective: slope of a loss 5 % too steep",
         ("asysg/_core/losses.pxd", "return «2.0» * ((q if z >= 0", "2.1"),
+    ),
+    fault(
+        "objective: descent of a sparse row 5 % too far",
+        (LINEAR, "row_descend(r, «step», c, x)", "1.05 * {old}"),
     ),
     fault(
         "objective: sigma understated 2 x",
@@ -261,14 +377,32 @@ CONCURRENCY = (
         (ATOMIC, "if («!__atomic_exchange_n(&lock->value, 1, __ATOMIC_ACQUIRE)»)", "1"),
     ),
     fault(
-        "threads: torn read of AsySG-con",
+        "server: snapshot taken behind the locks",
         (
-            THREADS,
-            "«        memcpy(me.xhat, r.x, size)\n        asysg_unlock(r.lock)\n»        if late:",
-            "asysg_unlock(r.lock)\n"
-            "for j in range(r.f.n):\n"
-            "    me.xhat[j] = r.x[j]\n"
-            "    asysg_stress()\n",
+            SERVER,
+            "        memcpy(me.xhat + first, r.x + first, count * sizeof(double))\n",
+            "pass",
+        ),
+        (
+            SERVER,
+            "    asysg_unlock(&r.locks[r.segments - 1])\n",
+            "{old}\nfor s in range(r.f.n):\n    me.xhat[s] = r.x[s]\n    asysg_stress()\n",
+        ),
+    ),
+    fault(
+        "server: a pass may overtake another",
+        (
+            SERVER,
+            "            asysg_lock(&r.locks[s])\n            asysg_unlock(&r.locks[s - 1])\n",
+            "asysg_unlock(&r.locks[s - 1])\nasysg_stress()\nasysg_lock(&r.locks[s])\n",
+        ),
+    ),
+    fault(
+        "server: snapshot without its own update",
+        (
+            SERVER,
+            "        memcpy(me.xhat + first, r.x + first, count * sizeof(double))\n",
+            "{old}\nif not late:\n    asysg_step(-step, me.xhat + first, me.g + first, count)\n",
         ),
     ),
     fault(
@@ -299,13 +433,13 @@ CONCURRENCY = (
             CLOCK,
             "    asysg_clock_announce(c, w);\n",
             "if (max_delay < 0) {\n"
-            "    int64_t mine = __atomic_fetch_add(&c->now->value, 1, __ATOMIC_SEQ_CST);\n"
+            "    int64_t mine = __atomic_fetch_add(&c->now->value, count, __ATOMIC_SEQ_CST);\n"
             "    asysg_stress();\n"
             "    asysg_clock_announce(c, w);\n"
             "    return mine;\n"
             "}\n"
             "asysg_clock_announce(c, w);\n",
-            "asysg_clock_ticket(const",
+            "asysg_clock_tickets(const",
         ),
     ),
     fault("clock: slots not looked at", (CLOCK, "w < «c->workers»; w++", "0")),
@@ -315,27 +449,32 @@ CONCURRENCY = (
     ),
     fault(
         "clock: enforced bound off by one",
-        (CLOCK, "while («k - start <= max_delay»)", "k - start <= max_delay + 1"),
+        (CLOCK, "while («asysg_clock_delay(k, start, count)» <= max_delay)", "{old} - 1"),
     ),
     fault(
         "clock: enforced bound checked too early",
         (
             CLOCK,
-            "«    asysg_stress();\n»    while (k - start",
+            "«    asysg_stress();\n»    while (asysg_clock_delay",
             "asysg_stress();\n"
-            "if (k - start <= max_delay)\n"
-            "    return __atomic_fetch_add(&c->now->value, 1, __ATOMIC_SEQ_CST);\n",
+            "if (asysg_clock_delay(k, start, count) <= max_delay)\n"
+            "    return __atomic_fetch_add(&c->now->value, count, __ATOMIC_SEQ_CST);\n",
         ),
     ),
     fault(
         "threads: late gradient of AsySG-con not recomputed",
         (
-            THREADS,
-            "        late = r.max_delay >= 0 and k - start > r.max_delay\n",
-            "if r.max_delay >= 0 and k - start > r.max_delay:\n"
+            SERVER,
+            "    late = only_read or (r.max_delay >= 0 and k - start > r.max_delay)\n",
+            "late = only_read\n"
+            "if r.max_delay >= 0 and k - start > r.max_delay and not late:\n"
             "    me.recomputed += 1\n"
-            "    start = k\n"
-            "late = False\n",
+            "    start = k\n",
+        ),
+        (
+            SERVER,
+            "tally(me, «k - start»)",
+            "k - start if r.max_delay < 0 else min(k - start, r.max_delay)",
         ),
     ),
     fault(
@@ -368,6 +507,55 @@ CONCURRENCY = (
     fault(
         "threads: overwritten updates not counted",
         (WORKER, "        me.overwrites += replaced[0] != before\n", "pass"),
+    ),
+    fault(
+        "replica: merge overwrites what others wrote",
+        (MERGE, "s = «s == base[i]» ? replica[i]", "1"),
+    ),
+    fault(
+        "replica: what was merged is merged again",
+        (MERGE, "        shared[i] = replica[i] = base[i] = s;\n", "shared[i] = replica[i] = s;\n"),
+    ),
+    fault(
+        "replica: others' updates not taken over",
+        (
+            MERGE,
+            "        shared[i] = replica[i] = base[i] = s;\n",
+            "shared[i] = s;\nbase[i] = replica[i];\n",
+        ),
+    ),
+    fault(
+        "replica: slot cleared before the merge",
+        (
+            REPLICA,
+            "        if batch.count:\n            merge(r, w, me, False)\n",
+            "asysg_clock_done(&r.clock, w)\nasysg_yield()\n{old}\n",
+        ),
+    ),
+    fault(
+        "replica: window begins after the merge",
+        (
+            REPLICA,
+            "numbered if following == k else «following»\n",
+            "asysg_clock_start(&r.clock)",
+        ),
+    ),
+    fault(
+        "replica: every batch numbered as the first to follow its read",
+        (REPLICA, "start = k + numbered if «following == k» else following", "True"),
+    ),
+    fault(
+        "replica: late batch merged after all",
+        (REPLICA, "    start = «refresh(r, w, me)»\n", "asysg_clock_start(&r.clock)"),
+    ),
+    fault(
+        "replica: delays of a batch counted by its first update",
+        (REPLICA, "asysg_clock_delay(k, start, «t + 1»)", "1"),
+        (REPLICA, "tally_piece(me, k - start, «count»)", "1"),
+    ),
+    fault(
+        "replica: infinities not looked for",
+        (REPLICA, "if «asysg_finite(me.xhat, r.f.n)»:", "True"),
     ),
 )
 

@@ -20,11 +20,17 @@ ENOUGH = 3
 #: Seconds after which a process hangs: a conviction, since no run of the tests would end.
 HANGS = 900
 #: What the schedule of real threads may depend on.
-THREADED = ("threads.pyx", "worker.pxd", "clock.h", "atomic.h")
+THREADED = (
+    *("threads.pyx", "server.pxd", "replica.pxd", "worker.pxd"),
+    *("clock.h", "atomic.h", "merge.h"),
+)
 CORE = ("asysg/_core", "asysg/_draws.py", "asysg/simulate", "asysg/steplengths.py")
 FAMILIES = (
     "asysg/objectives",
-    *(f"asysg/_core/{name}" for name in ("stream", "noise", "losses", "quadratic", "linear")),
+    *(
+        f"asysg/_core/{name}"
+        for name in ("stream", "noise", "losses", "quadratic", "linear", "rows")
+    ),
 )
 RUNS = ("asysg/_run.py", "asysg/_minimize.py", "asysg/_evidence.py", "asysg/result.py")
 
@@ -40,11 +46,14 @@ class Suite:
     paths : tuple of str
     reach : tuple of str
         Beginnings of the files whose code these tests run; a fault in another is not theirs.
+    schedules : bool
+        Whether they run several threads throughout.
     """
 
     name: str
     paths: tuple[str, ...]
     reach: tuple[str, ...]
+    schedules: bool = False
 
     def reaches(self, fault: Fault) -> bool:
         """Tell whether the fault lies in what these tests run."""
@@ -61,13 +70,19 @@ SUITES = (
         ("theory/",),
     ),
     Suite("oracle", ("tests/core",), CORE),
-    Suite("schedules", ("tests/concurrency",), CORE),
-    Suite("replay", ("tests/simulate",), (*CORE, *RUNS)),
+    Suite(
+        "skip-ahead",
+        ("tests/core/test_skip.py", "tests/statistical/test_skip_law.py"),
+        ("asysg/_core/skip",),
+    ),
+    Suite("schedules", ("tests/concurrency",), CORE, schedules=True),
+    Suite("replay", ("tests/simulate",), (*CORE, *RUNS), schedules=True),
     Suite("objectives", ("tests/objectives",), FAMILIES),
     Suite(
         "runs",
         tuple(f"tests/minimize/test_{name}.py" for name in ("minimize", "divergence")),
         (*CORE, *RUNS, "theory/_certif"),
+        schedules=True,
     ),
 )
 NAMES = (*ROWS, *(suite.name for suite in SUITES))
@@ -141,9 +156,12 @@ class Build:
         return code != 0
 
     def suite(self, suite: Suite, fault: Fault, number: int, seeds: int) -> Outcome:
-        """Ask tests once, or as often as there are seeds where the machine's schedule matters."""
+        """Ask tests once, or as often as there are seeds where the machine's schedule matters.
+
+        Tests of single threads, a few of which run several, are then asked a few times.
+        """
         chance = any(Path(edit.file).name in THREADED for edit in fault.edits)
-        times = seeds if chance else 1
+        times = 1 if not chance else seeds if suite.schedules else ENOUGH
         convicted = asked = 0
         while asked < times and (asked < ENOUGH or convicted):
             convicted += self.pytest(number, *suite.paths, yields=chance)
@@ -156,11 +174,11 @@ class Build:
         """Ask every kind of row, at as many seeds."""
         script = Path(__file__).with_name("rows.py")
         _, output = self.python(number, script, str(seeds), str(ENOUGH), *kinds)
-        lines = output.splitlines()
-        found = [json.loads(line) for line in lines if line.startswith("[")]
-        # A process that died convicts by every row it owed.
-        died = len(found) < min(seeds, ENOUGH) or (len(found) < seeds and any(found))
+        found = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
         for kind in kinds:
-            convicted = sum(kind in guilty for guilty in found)
-            missing = seeds - len(found) if died else 0
-            yield Outcome(fault.name, kind, len(found) + missing, convicted + missing)
+            asked = sum(kind in line["asked"] for line in found)
+            convicted = sum(kind in line["convicted"] for line in found)
+            # A process that died convicts by every row it owed.
+            owed = seeds if convicted == asked else min(seeds, ENOUGH)
+            missing = max(0, owed - asked)
+            yield Outcome(fault.name, kind, asked + missing, convicted + missing)

@@ -35,6 +35,7 @@ else nothing runs. A change that moves an anchor needs one line of ``tests/fault
 .. code-block:: console
 
    $ python -m tests.faults --seeds 20 --json RECORD --rst docs/explanation/kill-table.rst
+   $ python -m tests.faults --every --seeds 100 --json ANOTHER   # without limit of time
    $ python -m tests.faults --only "staleness T+1" "torn read"
    $ python -m tests.faults --false-alarms 1000 --json RECORD
 
@@ -49,9 +50,11 @@ The columns
 The rows of ``asysg verify --quick`` ({rows}) draw, so they are asked at {seeds} seeds, each with
 two threads and the budget of a whole suite, a false alarm of 1e-6; so are tests of faults in the
 code of the threads, whose schedule the machine draws, with workers that yield at random. What
-convicts at {seeds} of {seeds} seeds has a power above {wilson:.2f} (Wilson, 95 %). A test that does
-not convict at the first {enough} seeds is not asked again. The other tests repeat to the bit and
-are asked once. A dot: the mistake is in no code that these tests run.
+convicts at {seeds} of {seeds} seeds has a power above {wilson:.2f} (Wilson, 95 %). The other tests
+repeat to the bit: what convicts when asked once does so always. A test that fails to convict at
+one of the first {enough} seeds is not asked again. Once one of the other tests has convicted a
+mistake every time, those after it are left out and the rows are asked once; ``--every`` asks all
+of them. A dot: not asked, or the mistake is in no code that these tests run.
 
 False alarms
 ------------
@@ -68,6 +71,7 @@ DESCRIPTIONS = {
     "ordinary": "ordinary objectives at the prescribed steplength",
     "theory": "``tests/theory``: hand values, limits, two roads to one number",
     "oracle": "``tests/core``: kernels equal to the NumPy recursion, the law of the draws",
+    "skip-ahead": "what skip-ahead draws: its tests, and its law",
     "schedules": "``tests/concurrency``: what holds under every schedule of threads",
     "replay": "``tests/simulate``: given delays, and records that run again",
     "objectives": "``tests/objectives``: derivatives, constants, noise",

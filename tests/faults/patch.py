@@ -89,6 +89,7 @@ cdef extern from "fault.h" nogil:
 PREAMBLES = {
     ".h": ('#include "fault.h"\n', r"^#include"),
     ".pyx": (
+        "from .clock cimport asysg_stress\n"
         "from .fault cimport (asysg_fault, asysg_fault_affine, asysg_fault_coin, "
         "asysg_fault_skew, asysg_fault_torn)\n",
         r"^(from [\w.]+ c?import|c?import \w|cdef )",

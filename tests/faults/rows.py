@@ -1,7 +1,8 @@
 """Run the rows of ``asysg verify`` in this process's build; print which kinds convicted.
 
-``python rows.py SEEDS ENOUGH KIND ...``: one line of JSON a seed, with the kinds of the rows that
-refused their claim. After ENOUGH seeds without any the rest is not asked.
+``python rows.py SEEDS ENOUGH KIND ...``: one line of JSON a seed, with the kinds that were asked
+and those whose rows refused their claim. Kinds that did not convict at each of the first ENOUGH
+seeds are not asked further.
 """
 
 from __future__ import annotations
@@ -39,13 +40,16 @@ def main(seeds: int, enough: int, kinds: Sequence[str]) -> None:
     """Print a line a seed."""
     # Overflow in a run that explodes is no conviction by itself; the rows say what it means.
     warnings.simplefilter("ignore")
-    found: set[str] = set()
+    left = list(kinds)
+    always = set(kinds)
     for seed in range(seeds):
-        if seed == enough and not found:
+        if seed == enough:
+            left = [kind for kind in kinds if kind in always]
+        if not left:
             return
-        now = convicted(kinds, seed)
-        found |= set(now)
-        print(json.dumps(now), flush=True)
+        now = convicted(left, seed)
+        always &= set(now)
+        print(json.dumps({"asked": left, "convicted": now}), flush=True)
 
 
 if __name__ == "__main__":

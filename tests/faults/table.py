@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict
 from pathlib import Path
 
+from tqdm import tqdm
+
 from . import code, constants
-from .columns import NAMES, SUITES, Build, Outcome
+from .columns import NAMES, ROWS, SUITES, Build, Outcome
 from .patch import Fault, build, numbers
 
 FAULTS: tuple[Fault, ...] = (*code.FAULTS, *constants.FAULTS)
@@ -29,49 +32,57 @@ def chosen(names: Sequence[str]) -> tuple[Fault, ...]:
     return found
 
 
-def tasks(
-    made: Build, faults: Sequence[Fault], seeds: int, known: Outcomes
-) -> Iterator[Callable[[], list[Outcome]]]:
-    """Yield what is to be done and is not known yet, the sound build first."""
-    number = {NONE.name: 0} | numbers(FAULTS)
+def asked(
+    made: Build, fault: Fault, seeds: int, known: Outcomes, *, every: bool
+) -> Iterator[Outcome]:
+    """Ask what is not known yet of a fault, the quickest tests first.
 
-    def suite(which: int, fault: Fault) -> Callable[[], list[Outcome]]:
-        return lambda: [made.suite(SUITES[which], fault, number[fault.name], seeds)]
+    Once a test has convicted it every time, the others are no longer asked, and the rows of
+    `asysg verify` once; unless all are asked `every` time. The sound build is always asked all.
+    """
+    number = ({NONE.name: 0} | numbers(FAULTS))[fault.name]
+    caught = not every and killed(fault, known)
+    for column in SUITES:
+        wanted = fault is NONE or (column.reaches(fault) and not caught)
+        if wanted and (fault.name, column.name) not in known:
+            outcome = made.suite(column, fault, number, seeds)
+            caught = caught or (outcome.kills and not every)
+            yield outcome
+    if any((fault.name, kind) not in known for kind in ROWS):
+        yield from made.rows(fault, number, 1 if caught else seeds)
 
-    def rows(fault: Fault) -> Callable[[], list[Outcome]]:
-        return lambda: list(made.rows(fault, number[fault.name], seeds))
 
-    for fault in (NONE, *faults):
-        for which, column in enumerate(SUITES):
-            if (fault is NONE or column.reaches(fault)) and (fault.name, column.name) not in known:
-                yield suite(which, fault)
-    for fault in (NONE, *faults):
-        if (fault.name, "tight") not in known:
-            yield rows(fault)
-
-
-def run(faults: Sequence[Fault], seeds: int, record: Path | None) -> Outcomes:
-    """Make the patched build and ask every test about every fault.
+def run(
+    faults: Sequence[Fault], seeds: int, record: Path | None, *, every: bool = False
+) -> Outcomes:
+    """Make the patched build and ask the tests about every fault.
 
     What `record` already holds is not asked again; what is found is added to it at once.
     """
     known = {} if record is None else read(record)
+    lock = threading.Lock()
     with tempfile.TemporaryDirectory(prefix="asysg-faults-") as name:
         made = Build(build(Path(name), FAULTS), Path(name) / "work")
-        todo = list(tasks(made, faults, seeds, known))
-        print(f"{len(todo)} tests of {len(faults)} faults to run", flush=True)
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            for number, done in enumerate(as_completed([pool.submit(t) for t in todo]), start=1):
-                for outcome in done.result():
+
+        def ask(fault: Fault) -> None:
+            for outcome in asked(made, fault, seeds, dict(known), every=every):
+                with lock:
                     known[outcome.fault, outcome.column] = outcome
-                    print(
-                        f"[{number}/{len(todo)}] {outcome.fault} | {outcome.column}: "
-                        f"{outcome.convicted} of {outcome.asked}",
-                        flush=True,
+                    bar.write(
+                        f"{outcome.fault} | {outcome.column}: "
+                        f"{outcome.convicted} of {outcome.asked}"
                     )
                     if record is not None:
                         with record.open("a") as file:
                             file.write(json.dumps(asdict(outcome)) + "\n")
+
+        with (
+            ThreadPoolExecutor(AT_ONCE) as pool,
+            tqdm(total=1 + len(faults), unit="fault", desc="faults") as bar,
+        ):
+            for done in as_completed([pool.submit(ask, fault) for fault in (NONE, *faults)]):
+                done.result()
+                bar.update()
     return known
 
 
