@@ -11,14 +11,13 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from ._draws import Key, words
@@ -110,7 +109,7 @@ def run(
     with (
         bar or nullcontext(),
         record or nullcontext(),
-        one_blas_thread(plan),
+        plan.objective._one_thread(),
         Interrupts() as interrupts,
     ):
         try:
@@ -169,12 +168,6 @@ def run(
         log,
         np.concatenate(reads) if reads else None,
     )
-
-
-def one_blas_thread(plan: Plan) -> AbstractContextManager[object]:
-    """Keep BLAS from starting threads of its own beside each worker."""
-    blas = plan.objective.uses_blas
-    return threadpool_limits(limits=1, user_api="blas") if blas else nullcontext()
 
 
 def learn_constants(plan: Plan) -> None:
@@ -277,7 +270,8 @@ class Ending:
         said = STATUS[self.status]
         if self.status == "failed" and self.trouble is not None:
             _, worker, k = self.trouble
-            return f"{said} It was computed by worker {worker} for update k = {k + 1} or later."
+            where = f"It was computed by worker {worker} for update k = {k + 1} or later."
+            return f"{said} {where}{plan.objective._failure()}"
         if self.status == "diverged":
             since = f"x is from after k = {self.x_at}"
             if self.trouble is not None:

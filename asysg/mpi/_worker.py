@@ -11,7 +11,6 @@ import numpy as np
 
 from .._core.rank import OK, Gradients, descend
 from .._plan import Plan
-from .._run import one_blas_thread
 from ._wire import GO_ON, RAISED, STOP, TEXT, RankWire, Side
 
 if TYPE_CHECKING:
@@ -76,7 +75,7 @@ def serve(comm: MPI.Intracomm, wire: RankWire, plan: Plan, work: Work) -> None:
     for slot in wire.slots:
         slot.listen()
     left = len(wire.slots)
-    with one_blas_thread(plan):
+    with plan.objective._one_thread():
         while left:
             # Later messages are looked for before each gradient, so that they are on their way.
             waiting.extend(wire.poll() if waiting else wire.wait())

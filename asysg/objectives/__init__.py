@@ -2,6 +2,7 @@
 
 from . import synthetic
 from ._base import Objective
+from ._torch import TorchObjective, from_torch
 from .coupled import SineChain, Synchronization
 from .network import Network
 from .quadratic import Quadratic
@@ -28,5 +29,7 @@ __all__ = [
     "SineChain",
     "SineRegression",
     "Synchronization",
+    "TorchObjective",
+    "from_torch",
     "synthetic",
 ]

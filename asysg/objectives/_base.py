@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from typing import Any
 
@@ -25,8 +26,6 @@ class Objective:
     """
 
     _kernel: Kernel
-    #: Whether its compiled functions call BLAS, whose own threads must then stand back.
-    uses_blas = False
     # Said where a constant is missing.
     _remedy = "Give a float steplength, or your own theory.ProblemConstants(..., estimated=True)."
 
@@ -78,6 +77,14 @@ class Objective:
         For updates of one coordinate it bounds the sum of the variances of all partials.
         """
         return math.inf
+
+    def _one_thread(self) -> AbstractContextManager[object]:
+        """Keep libraries that an evaluation calls from starting threads beside each worker."""
+        return nullcontext()
+
+    def _failure(self) -> str:
+        """Say, behind a space, why the last evaluation failed, where that is known."""
+        return ""
 
     def __repr__(self) -> str:
         samples = "" if self.n_samples is None else f", n_samples={self.n_samples}"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from threadpoolctl import threadpool_limits
 
 from .. import _check
 from .._check import Vector
@@ -59,7 +61,6 @@ class Network(Objective):
     (46380,)
     """
 
-    uses_blas = True
     _remedy = (
         "A network's Hessian and noise are unbounded: give a float steplength, or your own "
         "theory.ProblemConstants(..., estimated=True) for the region you expect."
@@ -122,6 +123,10 @@ class Network(Objective):
         outputs = _outputs(X, _random_weights(layers, rng), layers)
         y = outputs.argmax(axis=1) if loss == "softmax" else outputs
         return cls(X, y, tuple(layers[1:-1]), layers[-1])
+
+    def _one_thread(self) -> AbstractContextManager[object]:
+        limits: AbstractContextManager[object] = threadpool_limits(limits=1, user_api="blas")
+        return limits
 
     def initial_point(self, rng: Any = None) -> Vector:
         """Return random weights of variance 1 / fan-in and zero biases, shape (n,)."""

@@ -297,8 +297,8 @@ LAWS = (
         (SKIP, "        m += 1 + <int64_t>u\n", "break"),
     ),
     fault(
-        "skip-ahead: null updates counted fresh",
-        (SKIP, "        tally_piece(me, «k - start», count)\n", "0"),
+        "skip-ahead: null updates not held to the bound",
+        (SKIP, "start, count, «r.max_delay»)", "-1", "cdef void do_nulls("),
     ),
 )
 
