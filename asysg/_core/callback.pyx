@@ -13,6 +13,18 @@ from .abi cimport ASYSG_OK
 from .kernel cimport Kernel
 
 
+cdef extern from *:
+    """
+    #ifdef _OPENMP
+    #include <omp.h>
+    static inline int asysg_in_parallel(void) { return omp_in_parallel(); }
+    #else
+    static inline int asysg_in_parallel(void) { return 0; }
+    #endif
+    """
+    int asysg_in_parallel()
+
+
 cdef class Callback(Kernel):
     """A finite sum computed by Python, some samples at a time.
 
@@ -32,17 +44,21 @@ cdef class Callback(Kernel):
     ----------
     error : BaseException or None
         What the last call that failed raised.
+    outside : callable or None
+        ``outside(function, *arguments)`` calls the function in a thread that is in no parallel
+        region; used by workers that are in one.
     """
 
     cdef object _value
     cdef object _gradient
     cdef object _full
     cdef readonly object error
+    cdef public object outside
 
     def __init__(self, int64_t n, int64_t n_samples, value, gradient, full=None):
         self.arguments = (n, n_samples, value, gradient, full)
         self._value, self._gradient, self._full = value, gradient, full
-        self.error = None
+        self.error = self.outside = None
         self.abi.self = <void *>self
         self.abi.n = n
         self.abi.n_samples = n_samples
@@ -55,6 +71,11 @@ cdef class Callback(Kernel):
         if full is not None:
             self.abi.full_value = full_value
             self.abi.full_gradient = full_gradient
+
+    cdef object call(self, function, x, samples):
+        if self.outside is not None and asysg_in_parallel():
+            return self.outside(function, x, samples)
+        return function(x, samples)
 
     cdef object point(self, const double *x):
         """A copy of x: whoever keeps it must not see the worker's next read in it."""
@@ -94,7 +115,7 @@ cdef int sample_value(
     with gil:
         me = <Callback>self
         try:
-            out[0] = me._value(me.point(x), numbers(&sample, 1))
+            out[0] = me.call(me._value, me.point(x), numbers(&sample, 1))
             return ASYSG_OK
         except BaseException as error:
             return me.fail(error)
@@ -106,7 +127,7 @@ cdef int minibatch(
     with gil:
         me = <Callback>self
         try:
-            return me.add(me._gradient(me.point(x), numbers(samples, count)), g)
+            return me.add(me.call(me._gradient, me.point(x), numbers(samples, count)), g)
         except BaseException as error:
             return me.fail(error)
 

@@ -1,6 +1,6 @@
 """Nonconvex objectives with stochastic gradients and proven constants."""
 
-from . import synthetic
+from . import cifar, synthetic
 from ._base import Objective
 from ._torch import TorchObjective, from_torch
 from .coupled import SineChain, Synchronization
@@ -30,6 +30,7 @@ __all__ = [
     "SineRegression",
     "Synchronization",
     "TorchObjective",
+    "cifar",
     "from_torch",
     "synthetic",
 ]

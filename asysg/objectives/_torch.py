@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -208,12 +209,18 @@ class TorchObjective(Objective):
 
     @contextmanager
     def _one_thread(self) -> Iterator[None]:
-        before = self._torch.get_num_threads()
-        self._torch.set_num_threads(1)
+        set_threads = self._torch.set_num_threads
+        before, around = self._torch.get_num_threads(), self._kernel.outside
+        set_threads(1)
         try:
-            yield
+            with ThreadPoolExecutor(initializer=set_threads, initargs=(1,)) as pool:
+                # In a parallel region of ours oneDNN gets one thread where it has planned for
+                # more, and waits for the others for ever.
+                self._kernel.outside = lambda *call: pool.submit(*call).result()
+                yield
         finally:
-            self._torch.set_num_threads(before)
+            self._kernel.outside = around
+            set_threads(before)
 
 
 def from_torch(
