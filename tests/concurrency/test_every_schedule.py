@@ -43,6 +43,7 @@ def advance(
     recording="full",
     sync_every=0,
     segment=SEGMENT,
+    lossy=False,
 ):
     """Run the blocks; return the engine, the joined log and the key."""
     key = _draws.key_from(seed)
@@ -55,6 +56,7 @@ def advance(
         key=key,
         max_delay=max_delay,
         recording=recording,
+        lossy=lossy,
         segment=segment,
         sync_every=sync_every,
     )
@@ -188,3 +190,22 @@ def test_no_delay_at_all(method):
     )
     assert engine.max_delay == 0
     np.testing.assert_array_equal(log["start"], np.arange(4000))
+
+
+@pytest.mark.parametrize("method", ["asysg-incon", "hogwild"])
+@pytest.mark.parametrize("p", [1, 2, 4])
+def test_lossy_writes_are_counted(method, p):
+    """One coordinate for all: where nothing was overwritten, all that was added is there."""
+    obj = integers(1)
+    engine, log, key = advance(
+        obj, np.zeros(1), method=method, p=p, M=1, blocks=[20_000], max_delay=-1, seed=p, lossy=True
+    )
+    made = -sum(
+        obj.gradient([0.0], int(s))[0] for (s,) in _draws.samples(key, log["draw"], 1, None)
+    )
+    if p == 1:
+        assert engine.overwrites == 0
+    if method == "asysg-incon":
+        assert engine.overwrites == np.count_nonzero(log["before"] != log["replaced"])
+    if engine.overwrites == 0:
+        assert engine.x[0] == made

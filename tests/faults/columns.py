@@ -22,7 +22,7 @@ HANGS = 900
 #: What the schedule of real threads may depend on.
 THREADED = (
     *("threads.pyx", "server.pxd", "replica.pxd", "skip.pyx", "worker.pxd"),
-    *("clock.h", "atomic.h", "merge.h"),
+    *("clock.h", "atomic.h", "merge.h", "_minimize.py"),
 )
 CORE = ("asysg/_core", "asysg/_draws.py", "asysg/simulate", "asysg/steplengths.py")
 FAMILIES = (

@@ -135,3 +135,19 @@ def test_chain_by_hand():
     assert found.versions[-1] == 2.0
     with pytest.raises(ReplayError):
         chain([(1.0, 0.0, 0.0), (1.0, 5.0, 5.0)], 0.0)
+
+
+@pytest.mark.parametrize("update", ["atomic", "replica"])
+def test_a_value_read_too_late_is_found_out(update):
+    """Gradients here are the noise whatever x is, so that the windows alone can tell."""
+    f = objectives.Quadratic(1e-300 * np.eye(2), sigma=np.sqrt(2), noise="rademacher")
+    res = asysg.minimize(
+        f, np.zeros(2), method="asysg-incon", n_updates=50, n_threads=1, steplength=1.0,
+        update=update, record="full+reads", rng=0,
+    )  # fmt: skip
+    assert simulate.replay(res).n_lost == 0
+    i = res.log["coordinate"][20]
+    reads = res.reads.copy()
+    reads[21, 0, i] = reads[20, 0, i]  # without update 20
+    with pytest.raises(ReplayError, match="recorded window"):
+        simulate.replay(replace(res, reads=reads))

@@ -158,3 +158,15 @@ def test_sgd_is_the_undelayed_method():
     ]
     np.testing.assert_array_equal(runs[0].x, runs[1].x)
     assert runs[0].staleness.max == 0
+
+
+def test_theorem_u_speaks_of_the_iterates_that_were_read():
+    """Under a constant delay T the last T iterates are read by nobody."""
+    f, K, T = objectives.Quadratic(np.diag([1.0, 0.5]), sigma=0.1), 40, 6
+    res = simulate.minimize(
+        f, np.ones(2), method="asysg-con", delays=delays.constant(T), steplength=0.05,
+        n_updates=K, n_records=K, form="uniform", rng=0,
+    )  # fmt: skip
+    squares = res.trace.grad_norm_sq[res.trace.k <= K - T]
+    assert len(squares) == K - T
+    assert res.certificate.measured == pytest.approx(squares.sum() / K, rel=1e-12)

@@ -327,3 +327,14 @@ def test_frozen():
     ):
         with pytest.raises(dataclasses.FrozenInstanceError):
             setattr(thing, name, 1)
+
+
+@pytest.mark.parametrize("name", ["samples unbiased", "coordinates uniform", "reads oblivious",
+                                  "no update is lost", "delays bounded by T"])  # fmt: skip
+def test_one_failed_hypothesis_is_enough(name):
+    """Whichever it is, nothing follows, whatever was measured."""
+    assert certificate(algorithm="incon").holds
+    failed = Hypothesis(name, False, None, {}, "measured")
+    cert = certificate(algorithm="incon", evidence=(failed,))
+    assert not cert.holds
+    assert cert.verdict == "no claim"
