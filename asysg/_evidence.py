@@ -18,6 +18,7 @@ LOSSES = {
     "replica": "private copies are merged under locks, and what others added is kept",
     "lossy": "counted where a write overwrote another; each lost one update or more",
     "served": "the server alone writes x, one update after the other",
+    "served in float32": "the server alone writes x, one update after the other",
     "simulated": "simulated",
 }
 

@@ -53,7 +53,9 @@ class Connection:
             self._window.Free()
 
 
-def connect(comm: MPI.Intracomm, n: int, in_flight: int, transport: str) -> Connection:
+def connect(
+    comm: MPI.Intracomm, n: int, in_flight: int, transport: str, wire: str = "float64"
+) -> Connection:
     """Connect every worker with the server; all ranks call it.
 
     Parameters
@@ -66,6 +68,8 @@ def connect(comm: MPI.Intracomm, n: int, in_flight: int, transport: str) -> Conn
         Slots of each worker.
     transport : {"auto", "messages", "shared"}
         "auto" measures both ways with the workers on the server's host and takes the faster.
+    wire : {"float64", "float32"}
+        What vectors travel as; float32 in messages only.
 
     Raises
     ------
@@ -75,6 +79,8 @@ def connect(comm: MPI.Intracomm, n: int, in_flight: int, transport: str) -> Conn
     import joblib
     from mpi4py import MPI
 
+    if wire != "float64":
+        transport = "messages"
     node = comm.Split_type(MPI.COMM_TYPE_SHARED)
     assert isinstance(node, MPI.Intracomm)
     awake = AWAKE if node.size <= joblib.cpu_count() else 0.0
@@ -93,11 +99,11 @@ def connect(comm: MPI.Intracomm, n: int, in_flight: int, transport: str) -> Conn
         window = MPI.Win.Allocate_shared(size, 8, comm=node)
         window.Lock_all()
         views = {rank: seen(window, places[rank], n, in_flight) for rank in near}
-        ways["shared"] = slots(comm, n, in_flight, near, views, window)
+        ways["shared"] = slots(comm, n, in_flight, near, views, window, wire)
     node.Free()
     if transport != "shared" or len(near) < comm.size - 1:
         everyone = range(1, comm.size)
-        ways["messages"] = slots(comm, n, in_flight, everyone, {}, None)
+        ways["messages"] = slots(comm, n, in_flight, everyone, {}, None, wire)
     if near and transport == "auto":
         if comm.rank == 0:
             seconds = {way: rounds(found, near, awake) for way, found in ways.items()}
@@ -142,6 +148,7 @@ def slots(
     workers: Sequence[int],
     views: dict[int, NDArray[np.float64]],
     window: MPI.Win | None,
+    wire: str,
 ) -> list[RankSlot]:
     """Make the slots of this rank with the workers it serves, or with its server."""
     found = []
@@ -150,7 +157,7 @@ def slots(
             continue
         for tag in range(in_flight):
             snapshot, gradient = (
-                Side(n, views[rank][tag, side] if views else None) for side in (0, 1)
+                Side(n, views[rank][tag, side] if views else None, wire) for side in (0, 1)
             )
             out, back = (snapshot, gradient) if comm.rank == 0 else (gradient, snapshot)
             number = (rank - 1) * in_flight + tag

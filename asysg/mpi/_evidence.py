@@ -5,7 +5,9 @@ from __future__ import annotations
 from ..theory import Hypothesis
 
 
-def evidence(method: str, slots: int, n_push: int) -> tuple[Hypothesis, ...]:
+def evidence(
+    method: str, slots: int, n_push: int, *, rounded: bool = False
+) -> tuple[Hypothesis, ...]:
     """Return what is known of a run before it begins.
 
     Parameters
@@ -15,6 +17,8 @@ def evidence(method: str, slots: int, n_push: int) -> tuple[Hypothesis, ...]:
         Gradients under way at once.
     n_push : int
         Local steps of an update.
+    rounded : bool
+        Whether vectors travel in float32.
     """
     found = [
         Hypothesis(
@@ -42,6 +46,18 @@ def evidence(method: str, slots: int, n_push: int) -> tuple[Hypothesis, ...]:
                 "assumed",
                 "true as far as the time of an update does not depend on its sample; the robust "
                 "form does not need it",
+            )
+        )
+    if rounded:
+        found.append(
+            Hypothesis(
+                "vectors travel as they are",
+                False,
+                None,
+                {"rounding": 2.0**-24},
+                "by construction",
+                "reads and gradients are rounded to float32: no read is an iterate, and the errors "
+                "have no mean zero; no theorem here covers that",
             )
         )
     if n_push > 1:

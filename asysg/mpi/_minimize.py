@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mpi4py import MPI
 
 METHODS = ("asysg-con", "sync", "delayed", "downpour")
+WIRES = ("float64", "float32")
 
 
 def minimize(
@@ -45,6 +46,7 @@ def minimize(
     n_push: int = 1,
     in_flight: int = 1,
     transport: str = "auto",
+    wire: str = "float64",
     patience: float | None = None,
     record: str = "sampled",
     n_records: int = 200,
@@ -98,6 +100,11 @@ def minimize(
         How vectors go to the workers on the server's host: in messages, or through an MPI shared
         window. "auto" measures both at the start and takes the faster; ``Result.cluster`` says
         which. Vectors to other hosts go in messages.
+    wire : {"float64", "float32"}
+        What vectors travel as. "float32" halves the messages; x itself stays float64 on the
+        server. Every read is then x rounded, and every gradient is rounded again: relative errors
+        up to 2^-24 that are no noise of mean zero, so that the certificate does not hold, and
+        says why. Not for transport "shared".
     patience : float, optional
         Seconds a worker may take for a gradient. If one is silent for longer, because its process
         or its host is stopped, the job is aborted, with a message that names its rank.
@@ -159,7 +166,7 @@ def minimize(
 
     def prepared() -> tuple[Options, Plan, State, NDArray[np.float64]]:
         options = checked(
-            world.size, method, late, delay, n_fetch, n_push, in_flight, transport, patience
+            world.size, method, late, delay, n_fetch, n_push, in_flight, transport, wire, patience
         )
         plan = make_plan(
             obj,
@@ -212,12 +219,18 @@ def checked(
     n_push: int,
     in_flight: int,
     transport: str,
+    wire: str,
     patience: float | None,
 ) -> Options:
     """Validate what only ranks need to know."""
     choice("method", method, METHODS)
     choice("late", late, ("recompute", "wait"))
     choice("transport", transport, TRANSPORTS)
+    choice("wire", wire, WIRES)
+    if wire != "float64" and transport == "shared":
+        raise InvalidArgument(
+            f"wire must be 'float64' for transport 'shared', got {wire!r}. Nothing travels there."
+        )
     in_flight = integer("in_flight", in_flight, least=1)
     if in_flight > 1 and method not in ("asysg-con", "delayed"):
         raise InvalidArgument(f"in_flight must be 1 for method {method!r}, got {in_flight}.")
@@ -244,7 +257,7 @@ def checked(
             )
     if patience is not None:
         patience = number("patience", patience, above=0)
-    return Options(late, delay, n_fetch, n_push, in_flight, transport, patience)
+    return Options(late, delay, n_fetch, n_push, in_flight, transport, wire, patience)
 
 
 def planned(size: int, options: Options, plan: Plan, max_delay: int | None, record: str) -> Plan:
@@ -268,14 +281,17 @@ def planned(size: int, options: Options, plan: Plan, max_delay: int | None, reco
             "steplength must be constant for method 'downpour', got a schedule. Workers step on "
             "their own before their updates have numbers."
         )
+    rounded = options.wire != "float64" and size > 1
     return replace(
         plan,
         max_delay=max_delay,
-        update="served",
+        update=f"served in {options.wire}" if rounded else "served",
         record=record,
         n_push=options.n_push,
         constant_delay=plan.method == "delayed",
-        evidence=evidence(plan.method, max(1, size - 1) * options.in_flight, options.n_push),
+        evidence=evidence(
+            plan.method, max(1, size - 1) * options.in_flight, options.n_push, rounded=rounded
+        ),
     )
 
 

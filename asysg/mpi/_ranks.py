@@ -42,6 +42,7 @@ class Options:
     n_push: int
     in_flight: int
     transport: str
+    wire: str
     patience: float | None
 
     @property
@@ -89,7 +90,7 @@ def ranks(
     if comm.size == 1:
         result, server = lead(plan, options, LocalWire(n, options.in_flight, work), state, x, held)
         return with_cluster(result, server, [], {}, [])
-    connection = connect(comm, n, options.in_flight, options.transport)
+    connection = connect(comm, n, options.in_flight, options.transport, options.wire)
     ended: Result | None = None
     failure: BaseException | None = None
     try:

@@ -8,7 +8,8 @@ while it travels, no request is dropped, and a snapshot is exactly the x it was 
 Two ways to carry the vectors:
 
 ``messages``
-    header and vector in one contiguous message, received into memory that waits for it;
+    header and vector in one contiguous message, received into memory that waits for it; the
+    vector in float64 or, rounded, in float32;
 ``shared``
     between ranks of one host: the vectors lie in an MPI shared window, where one side writes what
     the other reads, and the header alone is sent. That message orders their accesses; the window
@@ -82,13 +83,34 @@ class Side:
     n : int
     shared : ndarray of shape (n,), optional
         The vector, where both ranks see it; otherwise it lies behind the header and travels.
+    wire : {"float64", "float32"}
+        What it travels as.
     """
 
-    def __init__(self, n: int, shared: NDArray[np.float64] | None = None) -> None:
-        head = HEADER.itemsize
-        self.bytes = np.zeros(head + (8 * n if shared is None else 0), dtype=np.uint8)
+    def __init__(
+        self, n: int, shared: NDArray[np.float64] | None = None, wire: str = "float64"
+    ) -> None:
+        head, kind = HEADER.itemsize, np.dtype(wire)
+        self.bytes = np.zeros(head + (0 if shared is not None else kind.itemsize * n), np.uint8)
         self.header = self.bytes[:head].view(HEADER)[0]  # a view: NumPy's void scalars are
-        self.vector = self.bytes[head:].view(np.float64) if shared is None else shared
+        self._rounded: NDArray[np.float32] | None = None
+        if shared is not None:
+            self.vector = shared
+        elif kind == np.float64:
+            self.vector = self.bytes[head:].view(np.float64)
+        else:
+            self.vector, self._rounded = np.zeros(n), self.bytes[head:].view(np.float32)
+
+    def pack(self) -> None:
+        """Round the vector to what travels."""
+        if self._rounded is not None:
+            with np.errstate(over="ignore"):  # inf arrives, and is noticed
+                self._rounded[:] = self.vector
+
+    def unpack(self) -> None:
+        """Take the vector from what has arrived."""
+        if self._rounded is not None:
+            self.vector[:] = self._rounded
 
 
 class Slot(Protocol):
@@ -146,6 +168,7 @@ class RankSlot:
             self._sent = None
         if self._window is not None:
             self._window.Sync()
+        self.back.unpack()
 
     def post(self, *, vector: bool = True) -> None:
         """Send the header and, unless told otherwise, the vector."""
@@ -156,6 +179,8 @@ class RankSlot:
         """Send without expecting an answer."""
         if self._window is not None:
             self._window.Sync()
+        if vector:
+            self.out.pack()
         data = self.out.bytes if vector else self.out.bytes[: HEADER.itemsize]
         self._sent = self._comm.Isend(data, self._peer, self._tag)
 

@@ -115,6 +115,11 @@ def replay(result: Result) -> Replay:
     True
     """
     plan, log = _plan(result), _log(result)
+    if plan.update == "served in float32":
+        raise InvalidArgument.of(
+            "result", "must be of a run whose vectors travelled in float64", plan.update,
+            "What was read is known to 24 bits only.",
+        )  # fmt: skip
     if result.status in ("diverged", "failed"):
         raise InvalidArgument.of(
             "result", "must be of a run that went well", result.status, "Its end is not whole."

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import asysg
-from asysg import objectives
+from asysg import _draws, objectives
 from asysg.simulate import delays
 
 K = 60
@@ -140,3 +140,23 @@ def test_prescribed_steplengths(said):
     for found, T in ((enforced, 2), (sync, 0), (fixed, 1)):
         assert f"the steplength was prescribed for T = {T}" in found["explained"]
         assert found["T"] <= T
+
+
+def test_vectors_that_travel_in_single_precision(said):
+    """One worker: reads and gradients are rounded, x is not, and nothing is certified."""
+    rng = np.random.default_rng(0)
+    A = rng.normal(size=(20, 5)) / np.sqrt(5)
+    obj = objectives.SigmoidRegression(A, (A[:, 0] > 0).astype(float))
+    rounded = {**SIGMOID, "record": "sampled", "wire": "float32", "steplength": 1e-3}
+    one, alone = said(2, "several", runs=[rounded, {**rounded, "method": "sync"}])
+    x, key = np.zeros(5), _draws.key_from(3)
+    for samples in _draws.samples(key, np.arange(K), 4, 20):
+        read = x.astype(np.float32).astype(np.float64)
+        x = x - 1e-3 * obj.minibatch(read, samples).astype(np.float32).astype(np.float64)
+    for found in (one, alone):
+        np.testing.assert_array_equal(vector(found), x)
+        assert not found["holds"]
+        assert "no read is an iterate" in found["explained"]
+        assert found["cluster"]["transports"] == ["messages"]
+    [serial] = said(1, "several", runs=[rounded])  # nothing travels
+    assert serial["holds"]

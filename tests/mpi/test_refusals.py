@@ -20,6 +20,8 @@ CASES = [
     ({"method": "downpour", "n_push": 2, "n_fetch": 3}, "n_fetch must be a multiple of n_push, 2"),
     ({"method": "downpour", "n_push": 2, "n_fetch": 2}, "batch_size must be a multiple of n_push"),
     ({"transport": "pigeon"}, "transport must be one of"),
+    ({"wire": "float16"}, "wire must be one of"),
+    ({"wire": "float32", "transport": "shared"}, "wire must be 'float64' for transport"),
     ({"patience": 0}, "patience must be a finite number > 0"),
     ({"record": "full+reads"}, "record must be one of 'sampled', 'full'"),
     ({"checkpoint": "/nowhere/at/all"}, "checkpoint must lie in an existing folder"),
