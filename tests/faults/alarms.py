@@ -4,18 +4,44 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
+import signal
 import time
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from asysg import verify
+from asysg import _minimize, verify
 from asysg.verify._suite import KINDS
 
 #: Ordinary rows can convict a divergence only; what they could alarm at they share with the tight.
 CONVICTING = tuple(kind for kind in KINDS if kind != "ordinary")
 AT_ONCE = 2
+
+
+def alone(turn: Any, everyone: Any) -> None:
+    """Stop the other processes while real threads run in this one.
+
+    Workers that keep a delay wait for one another; one that has lost its core lets all wait.
+    """
+    everyone.append(os.getpid())
+    run = _minimize.run
+
+    def exclusive(plan: Any, engine: Any, *rest: Any) -> Any:
+        if len(engine.updates_by_worker) == 1:
+            return run(plan, engine, *rest)
+        with turn:
+            others = [process for process in everyone if process != os.getpid()]
+            for process in others:
+                os.kill(process, signal.SIGSTOP)
+            try:
+                return run(plan, engine, *rest)
+            finally:
+                for process in others:
+                    os.kill(process, signal.SIGCONT)
+
+    _minimize.run = exclusive
 
 
 def one(seed: int) -> dict[str, Any]:
@@ -31,8 +57,10 @@ def run(seeds: int, record: Path | None) -> list[dict[str, Any]]:
     """Run seeds 0, ..., seeds - 1 but for those that the record already holds."""
     found = {} if record is None else read(record)
     todo = [seed for seed in range(seeds) if seed not in found]
+    spawn = multiprocessing.get_context("spawn")
     with (
-        multiprocessing.get_context("spawn").Pool(AT_ONCE) as pool,
+        spawn.Manager() as manager,
+        spawn.Pool(AT_ONCE, alone, (spawn.Lock(), manager.list())) as pool,
         tqdm(total=seeds, initial=seeds - len(todo), unit="seed", desc="false alarms") as bar,
     ):
         for entry in pool.imap_unordered(one, todo):

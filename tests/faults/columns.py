@@ -35,6 +35,11 @@ FAMILIES = (
 RUNS = ("asysg/_run.py", "asysg/_minimize.py", "asysg/_evidence.py", "asysg/result.py")
 
 
+def threaded(fault: Fault) -> bool:
+    """Tell whether the fault lies in code whose effect may depend on the schedule of threads."""
+    return any(Path(edit.file).name in THREADED for edit in fault.edits)
+
+
 @dataclass(frozen=True)
 class Suite:
     """Tests run by pytest.
@@ -165,7 +170,7 @@ class Build:
 
         Tests of single threads, a few of which run several, are then asked a few times.
         """
-        chance = any(Path(edit.file).name in THREADED for edit in fault.edits)
+        chance = threaded(fault)
         times = 1 if not chance else seeds if suite.schedules else ENOUGH
         # First the file that bears the fault's name, since the first conviction ends a run.
         paths = sorted(suite.paths, key=lambda path: fault.name.split(":")[0] not in path)

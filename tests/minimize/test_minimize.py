@@ -98,6 +98,8 @@ def test_trace_is_an_unbiased_sample_of_the_iterates(obj):
     np.testing.assert_array_equal(strata, np.arange(1, 8))
     edges = np.linspace(0, 500, 8).astype(int)
     np.testing.assert_allclose(part.trace.weight[chosen], np.diff(edges) / 500, rtol=1e-12)
+    assert (part.trace.k[chosen] - 1 > edges[:-1]).any()
+    assert (part.trace.k[chosen] < edges[1:]).any()
     same = np.isin(full.trace.k, part.trace.k)
     np.testing.assert_array_equal(full.trace.f[same], part.trace.f)
 
