@@ -39,7 +39,8 @@ else nothing runs. A change that moves an anchor needs one line of ``tests/fault
    $ python -m tests.faults --false-alarms 1000 --json RECORD
 
 On two cores the table takes about an hour, and so do the false alarms; what RECORD holds already is
-not run again. That of this page is ``docs/explanation/kill-table.jsonl``. Every run of the tests builds the copy and checks a few faults of every kind.
+not run again. That of this page is ``docs/explanation/kill-table.jsonl``. Every run of the tests
+builds the copy and checks a few faults of every kind.
 
 The columns
 -----------
