@@ -42,9 +42,7 @@ class TorchObjective(Objective):
     def __init__(
         self, module: torch.nn.Module, loss: Callable[..., Any], data: Any, evaluate_at_once: int
     ) -> None:
-        import torch
-
-        self.module, self._loss, self._torch = module, loss, torch
+        self.module, self._loss = module, loss
         self._inputs, self._targets = data
         self._at_once = evaluate_at_once
         parameters = dict(module.named_parameters())
@@ -67,6 +65,13 @@ class TorchObjective(Objective):
         )
         self._mean = self._is_mean()
         self._check_additive()
+
+    @property
+    def _torch(self) -> Any:
+        """PyTorch itself, which an attribute could not hold where the objective is pickled."""
+        import torch
+
+        return torch
 
     def assign(self, x: ArrayLike) -> torch.nn.Module:
         """Write a vector of parameters into the module, and return it.
@@ -200,7 +205,10 @@ class TorchObjective(Objective):
         try:
             yield
         except ObjectiveError as error:
-            raise error from self._kernel.error
+            cause = self._kernel.error
+            if cause is not None and not isinstance(cause, Exception):  # Ctrl-C
+                raise cause from None
+            raise error from cause
 
     _kernel: Callback
 

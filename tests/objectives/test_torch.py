@@ -1,5 +1,7 @@
 """PyTorch models as objectives; CI installs PyTorch, elsewhere they may be missing."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -142,6 +144,23 @@ def test_an_error_ends_the_run_and_is_named(p):
     assert (res.status, res.nit) == ("failed", 0)
     assert "four is too many" in res.message
     np.testing.assert_array_equal(res.x, f.x0)
+
+
+def test_ctrl_c_in_a_call_stays_what_it_is():
+    def loss(output, target):
+        if len(output) == 4:
+            raise KeyboardInterrupt
+        return functional.cross_entropy(output, target)
+
+    f = from_torch(model(), loss, data())
+    with pytest.raises(KeyboardInterrupt):
+        f.minibatch(f.x0, np.arange(4))
+
+
+def test_it_pickles():
+    f = from_torch(model(), functional.cross_entropy, data())
+    again = pickle.loads(pickle.dumps(f))
+    np.testing.assert_array_equal(again.gradient(f.x0, 3), f.gradient(f.x0, 3))
 
 
 def test_what_a_run_cannot_rest_on_is_refused():
