@@ -30,7 +30,10 @@ autodoc_typehints = "none"
 numpydoc_show_class_members = False
 # The doctest builder runs the pages and, through the reference, every docstring.
 doctest_test_doctest_blocks = "default"
-doctest_global_setup = "import numpy as np, asysg"
+doctest_global_setup = """
+import numpy as np, asysg
+from importlib.util import find_spec
+"""
 
 sphinx_gallery_conf = {
     "examples_dirs": "examples",
