@@ -87,10 +87,13 @@ def made(tmp_path_factory):
 
 def test_a_fault_of_each_kind_is_convicted_and_the_sound_build_is_not(made):
     number = patch.numbers(FAULTS)
-    asked = [(0, tuple(dict.fromkeys(SHORT.values())))]
-    asked += [(number[name], (tests,)) for name, tests in SHORT.items()]
+    faults = {fault.name: fault for fault in FAULTS}
+    asked = [(0, tuple(dict.fromkeys(SHORT.values())), False)]
+    asked += [
+        (number[name], (tests,), columns.threaded(faults[name])) for name, tests in SHORT.items()
+    ]
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        found = list(pool.map(lambda task: made.pytest(task[0], *task[1]), asked))
+        found = list(pool.map(lambda task: made.pytest(task[0], *task[1], yields=task[2]), asked))
     assert not found[0], "the sound build is convicted"
     survivors = [name for name, convicted in zip(SHORT, found[1:], strict=True) if not convicted]
     assert not survivors
