@@ -22,6 +22,16 @@ LOSSES = {
     "simulated": "simulated",
 }
 
+#: True of every scheduler, since all draw alike.
+UNBIASED = Hypothesis(
+    "samples unbiased",
+    True,
+    None,
+    {},
+    "by construction",
+    "drawn by counter, uniformly, before anything is computed",
+)
+
 
 def certify(
     plan: Plan, staleness: Staleness, trace: Trace, status: str, state: State

@@ -18,6 +18,7 @@ from ._core.openmp import openmp_version, thread_limit
 from ._core.skip import Skip
 from ._core.threads import RECORDING, Threads
 from ._draws import RNG
+from ._evidence import UNBIASED
 from ._plan import Intermediate, Plan, State, make_plan, prescribe
 from ._run import next_block, run
 from ._skip import skip_law
@@ -300,16 +301,7 @@ def threads(n_threads: int | None, method: str) -> int:
 
 def evidence(method: str, p: int) -> tuple[Hypothesis, ...]:
     """Say what real threads guarantee and what they cannot."""
-    found = [
-        Hypothesis(
-            "samples unbiased",
-            True,
-            None,
-            {},
-            "by construction",
-            "drawn by counter, uniformly, before anything is computed",
-        )
-    ]
+    found = [UNBIASED]
     if method == "asysg-incon":
         found.append(Hypothesis("coordinates uniform", True, None, {}, "by construction"))
     if p == 1:

@@ -11,7 +11,7 @@ from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from .abi cimport ASYSG_OBJECTIVE, ASYSG_OK, asysg_objective, gradients
-from .rng cimport asysg_below, asysg_word
+from .draws cimport sample
 from .vector cimport asysg_step
 
 import numpy as np
@@ -68,14 +68,12 @@ cdef class Gradients:
         cdef const double[::1] at = x
         cdef double[::1] out = g
         cdef int64_t d = draw, begin = first, end = last, n = self.f.n, m, j
-        cdef uint64_t word
         cdef int code, bad = 0
         if at.shape[0] != n or out.shape[0] != n or not 0 <= begin < end <= self.M:
             raise ValueError("x and g must have n entries, and samples lie in 0..M-1.")
         with nogil:
             for m in range(begin, end):
-                word = asysg_word(self.key0, self.key1, d, 1 + m)
-                self.samples[m] = asysg_below(word, self.f.n_samples) if self.f.n_samples else word
+                self.samples[m] = sample(self.f, self.key0, self.key1, d, m)
             memset(&out[0], 0, n * sizeof(double))
             code = gradients(
                 self.f, &at[0], &self.samples[begin], end - begin, &self.work[0], &out[0]

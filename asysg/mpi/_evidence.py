@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .._evidence import UNBIASED
 from ..theory import Hypothesis
 
 
@@ -20,16 +21,7 @@ def evidence(
     rounded : bool
         Whether vectors travel in float32.
     """
-    found = [
-        Hypothesis(
-            "samples unbiased",
-            True,
-            None,
-            {},
-            "by construction",
-            "drawn by counter, uniformly, before anything is computed",
-        )
-    ]
+    found = [UNBIASED]
     if method in ("sync", "delayed") or slots == 1:
         why = {
             "sync": "every read is the current iterate",

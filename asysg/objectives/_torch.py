@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from torch.utils.data import Dataset
 
 Vector = NDArray[np.float64]
+#: Samples on which a loss is tried until it is not 0.
+TRIED = 100
 #: The sum of losses may differ so much from the losses one by one.
 ROUNDING = {"float32": 1e-3, "float64": 1e-9}
 
@@ -144,9 +146,17 @@ class TorchObjective(Objective):
 
     def _is_mean(self) -> bool:
         """Whether the loss is a mean over the batch; found out by a batch of one sample twice."""
-        one, two = (self._value_of([0] * count) for count in (1, 2))
-        if math.isclose(two, one, rel_tol=1e-4, abs_tol=1e-12):
-            return not math.isclose(one, 0.0, abs_tol=1e-12)
+        for sample in range(min(TRIED, len(self._inputs))):
+            one, two = (self._value_of([sample] * count) for count in (1, 2))
+            if one or two:  # a loss of 0 would tell nothing
+                break
+        else:
+            raise InvalidArgument.of(
+                "loss", "must not be 0 on all the samples tried", 0.0,
+                "Start from other parameters.",
+            )  # fmt: skip
+        if math.isclose(two, one, rel_tol=1e-4):
+            return True
         if math.isclose(two, 2 * one, rel_tol=1e-4):
             return False
         raise InvalidArgument.of(
@@ -167,7 +177,8 @@ class TorchObjective(Objective):
 
     def _check_additive(self) -> None:
         """Refuse what is no mean of functions of one sample each."""
-        samples = list(range(min(3, len(self._inputs))))
+        count = len(self._inputs)
+        samples = np.linspace(0, count - 1, min(16, count)).astype(int).tolist()
         together = self._value_of(samples)
         apart = math.fsum(self._value_of([sample]) for sample in samples)
         slack = ROUNDING.get(str(self._dtype).split(".")[-1], 1e-2)

@@ -13,6 +13,7 @@ from .._check import choice, integer
 from .._checkpoint import Checkpoint, resumed
 from .._core.timed import bytes_per_worker
 from .._draws import RNG
+from .._evidence import UNBIASED
 from .._plan import Intermediate, Plan, State, make_plan, prescribe
 from .._run import run
 from ..errors import InvalidArgument
@@ -236,16 +237,6 @@ def _with_workers(
         evidence=_evidence(plan, "the speeds of the workers do not depend on the samples"),
     )
     return plan, (p, speeds)
-
-
-UNBIASED = Hypothesis(
-    "samples unbiased",
-    True,
-    None,
-    {},
-    "by construction",
-    "drawn by counter, uniformly, before anything is computed",
-)
 
 
 def _evidence(plan: Plan, note: str) -> tuple[Hypothesis, ...]:

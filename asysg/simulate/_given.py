@@ -2,74 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from .._core.ahead import Ahead, sparse
 from .._core.recursion import Recursion
 from .._plan import Plan, State
+from ._compiled import Compiled, schedule_key
 from .delays import Delays
 
 
-def schedule_key(plan: Plan) -> tuple[int, int]:
-    """Return the key of delays and times: not that of samples and coordinates."""
-    return plan.key[1] ^ 0x5EED, plan.key[0]
-
-
-class _Given:
-    """What the loop asks of a scheduler, except how to advance."""
-
-    kernel: Ahead | Recursion
-    recomputed = overwrites = 0
-    log: NDArray[Any] | None = None
-    log_dtype = np.dtype(np.void)
-    reads: NDArray[np.float64] | None = None
-
-    @property
-    def x(self) -> NDArray[np.float64]:
-        """The current iterate."""
-        return self.kernel.x
-
-    @property
-    def clock(self) -> int:
-        """Updates done."""
-        return self.kernel.clock
-
-    @property
-    def trouble(self) -> tuple[str, int, int] | None:
-        """What ended the run early."""
-        return self.kernel.trouble
-
-    def pending(self) -> dict[str, NDArray[Any]]:
-        """Return what the next updates need besides x."""
-        return self.kernel.pending()
-
-    @property
-    def histogram(self) -> NDArray[np.int64]:
-        """Updates by delay, in log2 bins."""
-        return self.kernel.histogram
-
-    @property
-    def max_delay(self) -> int:
-        """Largest delay so far."""
-        return self.kernel.max_delay
-
-    @property
-    def sum_delay(self) -> int:
-        """Sum of the delays so far."""
-        return self.kernel.sum_delay
-
-    def restore(self, pending: dict[str, NDArray[Any]]) -> None:
-        """Go on from what `pending` returned at this clock."""
-        self.kernel.restore(pending)
-
-
-class GivenAhead(_Given):
+class GivenAhead(Compiled):
     """Reads of iterates, each made when x is that iterate; see ``_core/ahead.pyx``."""
 
     kernel: Ahead
+    recomputed = 0
+    log_dtype = np.dtype(np.void)
 
     def __init__(self, plan: Plan, schedule: Delays, state: State, x: NDArray[np.float64]) -> None:
         self.plan, self.schedule, self.key = plan, schedule, schedule_key(plan)
@@ -96,10 +44,12 @@ class GivenAhead(_Given):
             kernel.advance(stop, gamma if len(gamma) == 1 else gamma[here : stop - base])
 
 
-class GivenHistory(_Given):
+class GivenHistory(Compiled):
     """Reads rebuilt from a history, for subsets and dense gradients; ``_core/recursion.pyx``."""
 
     kernel: Recursion
+    recomputed = 0
+    log_dtype = np.dtype(np.void)
 
     def __init__(self, plan: Plan, schedule: Delays, state: State, x: NDArray[np.float64]) -> None:
         self.plan, self.schedule, self.key = plan, schedule, schedule_key(plan)

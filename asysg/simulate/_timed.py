@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +14,7 @@ from .._plan import Plan, State, make_plan
 from ..errors import InvalidArgument
 from ..objectives import CosineQuadratic
 from ..result import Staleness
-from ._given import schedule_key
+from ._compiled import Compiled, schedule_key
 from .speeds import Speeds
 
 #: Updates after which a forecast goes on in proportion.
@@ -24,11 +23,10 @@ FORECAST = 1_000_000
 BLOCK = 4096
 
 
-class TimedWorkers:
+class TimedWorkers(Compiled):
     """Virtual workers; see ``_core/timed.pyx``."""
 
-    overwrites = 0
-    reads: NDArray[np.float64] | None = None
+    kernel: Timed
 
     def __init__(
         self,
@@ -57,37 +55,6 @@ class TimedWorkers:
             clock=state.clock,
         )
         self.log_dtype = self.kernel.log_dtype
-        self.log: NDArray[Any] | None = None
-
-    @property
-    def x(self) -> NDArray[np.float64]:
-        """The current iterate."""
-        return self.kernel.x
-
-    @property
-    def clock(self) -> int:
-        """Updates done."""
-        return self.kernel.clock
-
-    @property
-    def trouble(self) -> tuple[str, int, int] | None:
-        """What ended the run early."""
-        return self.kernel.trouble
-
-    @property
-    def histogram(self) -> NDArray[np.int64]:
-        """Updates by delay, in log2 bins."""
-        return self.kernel.histogram
-
-    @property
-    def max_delay(self) -> int:
-        """Largest delay so far."""
-        return self.kernel.max_delay
-
-    @property
-    def sum_delay(self) -> int:
-        """Sum of the delays so far."""
-        return self.kernel.sum_delay
 
     @property
     def recomputed(self) -> int:
@@ -97,14 +64,6 @@ class TimedWorkers:
     def now(self) -> float:
         """Return the virtual time of the last update."""
         return self.kernel.now
-
-    def pending(self) -> dict[str, NDArray[Any]]:
-        """Return what the next updates need besides x."""
-        return self.kernel.pending()
-
-    def restore(self, pending: dict[str, NDArray[Any]]) -> None:
-        """Go on from what `pending` returned at this clock."""
-        self.kernel.restore(pending)
 
     def advance(self, until: int, gamma: NDArray[np.float64]) -> None:
         """Do updates ``clock .. until - 1``."""

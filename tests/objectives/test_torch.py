@@ -146,6 +146,21 @@ def test_an_error_ends_the_run_and_is_named(p):
     np.testing.assert_array_equal(res.x, f.x0)
 
 
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_a_loss_that_is_0_on_the_first_samples_is_understood(reduction):
+    torch.manual_seed(0)
+    module = torch.nn.Linear(1, 1, bias=False, dtype=torch.float64)
+    inputs = torch.arange(6, dtype=torch.float64)[:, None]
+    targets = module(inputs).detach() + torch.tensor([[0], [0], [0], [0], [1], [3.0]])
+    f = from_torch(module, torch.nn.MSELoss(reduction=reduction), (inputs, targets))
+    assert f.value(f.x0) == pytest.approx((1 + 9) / 6)
+    assert f.value(f.x0, 5) == pytest.approx(9)
+    assert f.minibatch(f.x0, [4, 5])[0] == pytest.approx(-2 * (4 * 1 + 5 * 3))
+    if reduction == "mean":
+        with pytest.raises(InvalidArgument, match="must not be 0"):
+            from_torch(module, torch.nn.MSELoss(), (inputs[:4], targets[:4]))
+
+
 def test_ctrl_c_in_a_call_stays_what_it_is():
     def loss(output, target):
         if len(output) == 4:
