@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from . import alarms, code, constants
+from . import alarms, code, concurrency, constants
 from .columns import ENOUGH, NAMES, ROWS, SUITES, Outcome, threaded
 from .patch import Fault
 from .table import FAULTS, NONE, Outcomes, killed
@@ -28,8 +28,8 @@ How it is done
 The package carries no switches. ``tests/faults`` copies the sources, turns every anchor of its
 catalogue into a choice between what is there and the mistake, compiles that copy once, and wakes
 one mistake a process by the variable ``ASYSG_FAULT``. Every anchor must be found exactly once,
-else nothing runs. A change that moves an anchor needs one line of ``tests/faults/code.py`` or
-``tests/faults/constants.py``.
+else nothing runs. A change that moves an anchor needs one line of ``tests/faults/code.py``,
+``concurrency.py`` or ``constants.py``.
 
 .. code-block:: console
 
@@ -94,7 +94,11 @@ def page(outcomes: Outcomes, seeds: Sequence[dict[str, Any]]) -> str:
     asked = max(outcome.asked for outcome in outcomes.values())
     chancy = [fault for fault in FAULTS if _by_chance(fault, outcomes)]
     text, _ = alarms.summary(list(seeds))
-    groups = {"What runs": code.FAULTS, "The theory": constants.FAULTS}
+    groups = {
+        "What runs": code.FAULTS,
+        "What workers share": concurrency.FAULTS,
+        "The theory": constants.FAULTS,
+    }
     return HEAD.format(
         count=len(FAULTS),
         killed=sum(killed(fault, outcomes) for fault in FAULTS),

@@ -158,6 +158,11 @@ class Fault:
     edits: tuple[Edit, ...]
 
 
+def fault(name: str, *edits: tuple[str, ...]) -> Fault:
+    """Make a fault of edits given as tuples."""
+    return Fault(name, tuple(Edit(*edit) for edit in edits))
+
+
 def numbers(faults: Iterable[Fault]) -> dict[str, int]:
     """Return the number of each fault; 0 is none."""
     return {fault.name: number for number, fault in enumerate(faults, start=1)}

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from . import code, constants
+from . import code, concurrency, constants
 from .columns import NAMES, ROWS, SUITES, Build, Outcome
 from .patch import Fault, build, numbers
 
-FAULTS: tuple[Fault, ...] = (*code.FAULTS, *constants.FAULTS)
+FAULTS: tuple[Fault, ...] = (*code.FAULTS, *concurrency.FAULTS, *constants.FAULTS)
 NONE = Fault("(none)", ())
 #: Processes at once.
 AT_ONCE = 2
