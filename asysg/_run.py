@@ -160,14 +160,13 @@ def run(
             status = "interrupted"
         if status in ("completed", "interrupted", "stopped"):
             save(now=True)
-        log = None if record is None else record.entries()
-    return finish(
-        plan,
-        merged(state, engine, workers()),
-        Ending(status, kept, kept_at, engine.trouble),
-        log,
-        np.concatenate(reads) if reads else None,
-    )
+        return finish(
+            plan,
+            merged(state, engine, workers()),
+            Ending(status, kept, kept_at, engine.trouble),
+            None if record is None else record.entries(),
+            np.concatenate(reads) if reads else None,
+        )
 
 
 def learn_constants(plan: Plan) -> None:
@@ -294,7 +293,9 @@ def look(
     gradient = plan.objective.gradient(x)
     # A run that explodes has squares beyond the largest float before x has: inf says so.
     with np.errstate(over="ignore"):
-        square = float(gradient @ gradient)
+        # Not gradient @ gradient: of a long vector that is a task for BLAS's own threads, which
+        # then stay awake for a while on the cores that the workers need.
+        square = float(np.einsum("i,i", gradient, gradient))
     return clock, seconds, float(plan.objective.value(x)), square, weight
 
 

@@ -9,8 +9,8 @@ W3-M        fully connected 400-100-50-20-10 tanh network (46 380 parameters) un
             loss, minibatches of M = 1, 10, 100, the whole vector per update
 con-n       rounds of AsySG-con: read a consistent x, compute, apply a whole-vector update. The
             gradient is x - c, one pass, so that reading and applying are what is measured
-sim-T       simulated AsySG-incon on W1c, delays uniform on 0..T; sim-timed: 1000 workers with
-            service times
+sim-T       simulated AsySG-incon on W1c with 2000 samples, which the caches hold, delays uniform on
+            0..T; sim-timed: 1000 workers with service times. `simulator` has both sizes
 target-     seconds to a given squared norm of the gradient, see `target`
 ==========  ======================================================================================
 
@@ -109,7 +109,7 @@ def data(kind: str, size: Any = None, quick: bool = False) -> Data:
     """Make the data of a workload, the same bits every time."""
     rng = np.random.default_rng(1506_08272)
     if kind in ("W1", "W1c", "sim"):
-        N, n = (4000, 1000) if quick else (100_000, 20_000)
+        N, n = (4000, 1000) if quick else (2000 if kind == "sim" else 100_000, 20_000)
         return _classes(synthetic.design(N, n, density=30 / n, rng=rng), rng)
     if kind == "W2":
         N, n = (500, 200) if quick else (10_000, 1000)

@@ -41,3 +41,4 @@ cdef extern from "merge.h" nogil:
     void asysg_merge(double *shared, double *replica, double *base, int64_t n) noexcept
     void asysg_pull(const double *shared, double *replica, double *base, int64_t n) noexcept
     bint asysg_finite(const double *x, int64_t n) noexcept
+    bint asysg_step_finite(double step, const double *x, const double *g, int64_t n) noexcept

@@ -49,4 +49,18 @@ static int asysg_finite(const double *x, int64_t n)
     return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7])) == 0.0;
 }
 
+/* Whether x + -(step * g) would be. */
+ASYSG_CLONES
+static int asysg_step_finite(double step, const double *x, const double *g, int64_t n)
+{
+    double s[8] = {0};
+    int64_t i = 0;
+    for (; i + 8 <= n; i += 8)
+        for (int k = 0; k < 8; k++)
+            s[k] += 0.0 * (x[i + k] + -(step * g[i + k]));
+    for (; i < n; i++)
+        s[0] += 0.0 * (x[i] + -(step * g[i]));
+    return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7])) == 0.0;
+}
+
 #endif

@@ -3,7 +3,7 @@
 from libc.stdint cimport int64_t
 
 from .stream cimport Stream, own_coordinate
-from .vector cimport asysg_dot
+from .vector cimport asysg_add_distance, asysg_dot
 
 ctypedef struct quadratic_t:
     int64_t n
@@ -34,9 +34,7 @@ cdef void diagonal_gradient(
     const void *self, const double *x, double *work, double *g
 ) noexcept nogil:
     cdef const quadratic_t *q = <const quadratic_t *>self
-    cdef int64_t i
-    for i in range(q.n):
-        g[i] += q.h[i * q.stride] * (x[i] - q.x_star[i])
+    asysg_add_distance(q.h[0], q.h if q.stride else NULL, x, q.x_star, g, q.n)
 
 
 cdef void dense_gradient(

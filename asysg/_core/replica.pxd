@@ -22,11 +22,13 @@ from .clock cimport (
     asysg_merge,
     asysg_peek,
     asysg_pull,
+    asysg_step_finite,
     asysg_take,
     asysg_unlock,
     asysg_yield,
 )
 from .rng cimport asysg_below, asysg_word
+from .vector cimport asysg_step
 from .worker cimport (
     DIVERGED,
     FAILED,
@@ -122,24 +124,28 @@ cdef inline int hogwild_update(
     else:
         for m in range(r.M):
             count = support(r, me, me.samples[m], -1, &idx)
-            for at in range(r.f.n if count < 0 else count):
-                j = at if count < 0 else index(r, idx, at)
+            if count < 0:  # that is all of x
+                if not asysg_step_finite(step, me.xhat, me.g, r.f.n):
+                    trouble = DIVERGED
+                break
+            for at in range(count):
+                j = index(r, idx, at)
                 if not isfinite(me.xhat[j] + -(step * me.g[j])):
                     trouble = DIVERGED
-            if count < 0:
-                break  # that was all of x
     if trouble:
         memset(me.g, 0, r.f.n * sizeof(double))
         return trouble
     for m in range(r.M):
         count = support(r, me, me.samples[m], -1, &idx)
-        for at in range(r.f.n if count < 0 else count):
-            j = at if count < 0 else index(r, idx, at)
+        if count < 0:
+            asysg_step(step, me.xhat, me.g, r.f.n)
+            memset(me.g, 0, r.f.n * sizeof(double))
+            break
+        for at in range(count):
+            j = index(r, idx, at)
             if me.g[j] != 0.0:
                 me.xhat[j] += -(step * me.g[j])
                 me.g[j] = 0.0
-        if count < 0:
-            break
     return 0
 
 
@@ -149,8 +155,8 @@ cdef inline Batch one_by_one(Run *r, int64_t w, Worker *me, Method method) noexc
     cdef int64_t t
     batch.count, batch.trouble = 0, 0
     for t in range(me.last - me.draw):
-        if r.f.touch is not NULL and me.draw + t == me.touched:
-            touch_ahead(r, me, me.touched)
+        if r.f.touch is not NULL:
+            touch_ahead(r, me, me.draw + t)
         if method == HOGWILD:
             batch.trouble = hogwild_update(r, me, w, me.draw + t, t)
         else:
@@ -170,8 +176,8 @@ cdef inline Batch descend(Run *r, int64_t w, Worker *me) noexcept nogil:
     cdef int64_t t
     batch.count, batch.trouble = 0, 0
     for t in range(me.last - me.draw):
-        if r.f.touch is not NULL and me.draw + t == me.touched:
-            touch_ahead(r, me, me.touched)
+        if r.f.touch is not NULL:
+            touch_ahead(r, me, me.draw + t)
         if r.f.descend(
             r.f.self, me.xhat, sample(r, me.draw + t, 0), r.gamma[0], me.work
         ) != ASYSG_OK:

@@ -7,7 +7,7 @@ line, so that a random sample costs one access whose address is not known from t
 
 from libc.stdint cimport int32_t, int64_t
 
-from .vector cimport asysg_axpy, asysg_descend, asysg_dot, asysg_load_line
+from .vector cimport asysg_axpy, asysg_descend, asysg_dot, asysg_touch_line
 
 ctypedef fused index_t:
     int32_t
@@ -170,29 +170,29 @@ cdef enum:
     AHEAD = 8  # lines
 
 
-cdef inline void load_lines(const void *p, int64_t size) noexcept nogil:
-    """Load the lines of `size` doubles from p on, if they are many the first."""
+cdef inline void touch_lines(const void *p, int64_t size) noexcept nogil:
+    """Ask for the lines of `size` doubles from p on, if they are many the first."""
     cdef int64_t k = 0
     while k < size and k < LINE * AHEAD:
-        asysg_load_line(<const double *>p + k)
+        asysg_touch_line(<const double *>p + k)
         k += LINE
     if 0 < size <= k:
-        asysg_load_line(<const double *>p + size - 1)  # where p is amidst a line, one line more
+        asysg_touch_line(<const double *>p + size - 1)  # where p is amidst a line, one line more
 
 
 cdef inline void row_touch(const rows_t *p, int64_t j) noexcept nogil:
     cdef int64_t at
     if p.start == NULL:
-        asysg_load_line(p.b + j)
-        load_lines(p.data + j * p.n, p.n)
+        asysg_touch_line(p.b + j)
+        touch_lines(p.data + j * p.n, p.n)
     elif p.b == NULL:
         at = p.start[j]
-        load_lines(p.data + at, p.start[j + 1] - at)
+        touch_lines(p.data + at, p.start[j + 1] - at)
     else:
         at = p.start[j]
-        asysg_load_line(p.b + j)
-        load_lines(p.data + at, p.start[j + 1] - at)
+        asysg_touch_line(p.b + j)
+        touch_lines(p.data + at, p.start[j + 1] - at)
         if p.narrow != NULL:
-            load_lines(p.narrow + at, (p.start[j + 1] - at + 1) // 2)
+            touch_lines(p.narrow + at, (p.start[j + 1] - at + 1) // 2)
         else:
-            load_lines(p.wide + at, p.start[j + 1] - at)
+            touch_lines(p.wide + at, p.start[j + 1] - at)

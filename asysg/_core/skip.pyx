@@ -41,7 +41,7 @@ from .clock cimport (
     asysg_yield,
 )
 from .rng cimport ASYSG_GAPS, ASYSG_STEPS, asysg_below, asysg_word
-from .vector cimport asysg_load_line
+from .vector cimport asysg_touch_line
 from .worker cimport (
     AHEAD,
     ROWS,
@@ -148,9 +148,9 @@ cdef inline int64_t draw_hits(
         walk.draw = hits[count].draw + 1
         count += 1
     for t in range(count):
-        asysg_load_line(&table.guide[hits[t].i >> table.shift])
+        asysg_touch_line(&table.guide[hits[t].i >> table.shift])
     for t in range(count):
-        asysg_load_line(&table.upto[table.guide[hits[t].i >> table.shift]])
+        asysg_touch_line(&table.upto[table.guide[hits[t].i >> table.shift]])
     for t in range(count):
         hits[t].first = used
         hits[t].count = draw_rows(law, key0, key1, &hits[t], rows + used)

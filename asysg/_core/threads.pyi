@@ -10,6 +10,7 @@ from .skip import Skip
 LOG: np.dtype[np.void]
 METHODS: dict[str, int]
 SEGMENT: int
+LARGEST_SEGMENT: int
 RECORDING: dict[bool | str, int]
 
 class Threads:
@@ -27,7 +28,7 @@ class Threads:
         lossy: bool = False,
         sync_every: int = 0,
         clock: int = 0,
-        segment: int = ...,
+        segment: int | None = ...,
         skip: Skip | None = None,
     ) -> None: ...
     def advance(self, until: int, gamma: NDArray[np.float64]) -> None: ...

@@ -15,6 +15,7 @@ from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.math cimport NAN, isfinite
 from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport calloc, free
+from libc.string cimport memset
 
 from .abi cimport ASYSG_OBJECTIVE, ASYSG_OK, asysg_objective, gradients
 from .alone cimport alone
@@ -24,6 +25,7 @@ from .clock cimport (
     asysg_cell,
     asysg_clock_done,
     asysg_clock_start,
+    asysg_finite,
     asysg_peek,
     asysg_poke,
 )
@@ -31,6 +33,7 @@ from .replica cimport replica
 from .rng cimport asysg_below, asysg_word
 from .server cimport con
 from .skip cimport Skip, skip_ahead
+from .vector cimport asysg_step
 from .worker cimport (
     CON,
     DELAYS,
@@ -77,10 +80,17 @@ LOG = np.dtype(
     ]
 )
 METHODS = {"asysg-incon": INCON, "asysg-con": CON, "sgd": CON, "hogwild": HOGWILD}
-# Entries of x under one lock: 4 KiB. Taking a lock costs little beside that, a pass leaves it in
-# the nearest cache for the next, and even a short x is no single queue.
-SEGMENT = 512
+# Entries of x under one lock, at least and at most. 4 KiB: even a short x is no single queue.
+# 16 KiB: a pass leaves what it has read and written in the nearest cache, and a lock that comes
+# from another core costs little beside it.
+SEGMENT, LARGEST_SEGMENT = 512, 2048
 RECORDING = {False: NO_CLOCK, "sampled": DELAYS, "full": UPDATES, "full+reads": READS}
+
+
+def segment_for(n):
+    """Return how many entries of x to put under one lock: whole cache lines of 128 bytes."""
+    return max(SEGMENT, min(LARGEST_SEGMENT, n // 32)) // 16 * 16
+
 
 cdef void incon(Run *r, int64_t w, Worker *me) noexcept nogil:
     """AsySG-incon (Algorithm 2): one uniform coordinate, read and written without locks."""
@@ -149,6 +159,12 @@ cdef void hogwild(Run *r, int64_t w, Worker *me) noexcept nogil:
         step = steplength(r, k)
         for m in range(r.M):
             count = support(r, me, me.samples[m], -1, &idx)
+            if count < 0 and r.alone:  # nobody else is there: several entries at a time
+                if not asysg_finite(me.g, r.f.n):
+                    diverged(r, me, k)
+                asysg_step(step, r.x, me.g, r.f.n)
+                memset(me.g, 0, r.f.n * sizeof(double))
+                break
             for t in range(r.f.n if count < 0 else count):
                 j = t if count < 0 else index(r, idx, t)
                 if me.g[j] != 0.0:
@@ -202,8 +218,9 @@ cdef class Threads:
         write to the shared x. Not for "asysg-con" and "sgd".
     clock : int
         Updates already done, where a run continues.
-    segment : int
-        Entries of x under one lock, of AsySG-con's server or of replica mode, >= 1.
+    segment : int, optional
+        Entries of x under one lock, of AsySG-con's server or of replica mode, >= 1; by default
+        what `segment_for` says.
     skip : Skip, optional
         Pass over the updates of "asysg-incon" that are zero by structure; not where every update
         is logged.
@@ -236,7 +253,7 @@ cdef class Threads:
 
     def __init__(
         self, capsule, x0, *, method, M, p, key, max_delay, recording, lossy=False,
-        sync_every=0, clock=0, segment=SEGMENT, Skip skip=None,
+        sync_every=0, clock=0, segment=None, Skip skip=None,
     ):
         cdef int64_t w, n, wide
         self.keep = [capsule]
@@ -269,7 +286,7 @@ cdef class Threads:
         self.log_dtype = LOG
 
         # Cells, the slots, the locks of the segments.
-        self.r.segment = min(segment, n)
+        self.r.segment = min(segment or segment_for(n), n)
         self.r.segments = 0
         if self.method == CON or sync_every:
             self.r.segments = 1 + (n - 1) // self.r.segment
@@ -352,7 +369,7 @@ cdef class Threads:
             raise ValueError("gamma must have one entry, or one an update.")
         # Large enough to keep workers from each other's counter, small enough that all end
         # together. A lone worker takes the draws in their order.
-        r.allotment = max(1, min(64, (until - r.base) // (16 * p)))
+        r.allotment = max(1, min(256, (until - r.base) // (16 * p)))
         r.least = max(1, min(r.batch, (until - r.base) // p) // 8)
         asysg_poke(r.draws, r.base // self.block)
         asysg_poke(r.finished, 0)

@@ -41,6 +41,19 @@ static void asysg_axpy(double c, const double *restrict a, double *restrict y, i
         y[i] += c * a[i];
 }
 
+/* g += h * (x - centre), h one number or, where `entries` is not NULL, one an entry. */
+ASYSG_CLONES
+static void asysg_add_distance(double h, const double *restrict entries, const double *restrict x,
+                               const double *restrict centre, double *restrict g, int64_t n)
+{
+    if (entries)
+        for (int64_t i = 0; i < n; i++)
+            g[i] += entries[i] * (x[i] - centre[i]);
+    else
+        for (int64_t i = 0; i < n; i++)
+            g[i] += h * (x[i] - centre[i]);
+}
+
 /* x += -(step * g) */
 ASYSG_CLONES
 static void asysg_step(double step, double *restrict x, const double *restrict g, int64_t n)
@@ -114,12 +127,12 @@ static void asysg_descend(double step, double c, const double *restrict a, doubl
         x[i] -= step * (0.0 + c * a[i]);
 }
 
-/* Bring a line into the cache by a real load: the processor may drop a prefetch whose page is not
- * in its translation buffer, and for random samples that is most of them. Nobody waits for the
- * value, so many such loads are under way at once. */
-static inline void asysg_load_line(const void *p)
+/* Ask for a cache line. The statement of assembly does nothing; without it, a function that only
+ * asks for lines is one without effects to gcc, which leaves it out. */
+static inline void asysg_touch_line(const void *p)
 {
-    (void)*(const volatile char *)p;
+    __builtin_prefetch(p, 0, 3);
+    __asm__ volatile("" : : "r"(p));
 }
 
 #endif

@@ -65,9 +65,9 @@ cdef enum Recording:
 cdef enum:
     CHECK_EVERY = 64
 
-# Samples whose data a worker asks for at once, before it uses the first of them.
+# So many samples ahead of the one that it computes, a worker asks for data.
 cdef enum:
-    AHEAD = 24
+    AHEAD = 16
 
 # Samples of the hits that are drawn ahead (skip.pyx), or one minibatch if that is larger.
 cdef enum:
@@ -149,16 +149,17 @@ cdef inline uint64_t sample(const Run *r, int64_t draw, int64_t m) noexcept nogi
     return asysg_below(word, r.f.n_samples) if r.f.n_samples else word
 
 
-cdef inline void touch_ahead(const Run *r, Worker *me, int64_t first) noexcept nogil:
-    """Ask for the data of the draws from `first` on all at once, so that their ways overlap.
+cdef inline void touch_ahead(const Run *r, Worker *me, int64_t draw) noexcept nogil:
+    """Ask for the data of the samples up to `AHEAD` after this draw.
 
-    One at a time, a little ahead, would not do: each would be waited for before the next.
+    A sample at a time, so that the memory works while the worker computes; many at once would
+    have to wait for one another.
     """
-    cdef int64_t draw, m
-    me.touched = min(first + max(1, AHEAD // r.M), me.last)
-    for draw in range(first, me.touched):
+    cdef int64_t m, upto = min(draw + max(1, AHEAD // r.M), me.last)
+    while me.touched < upto:
         for m in range(r.M):
-            r.f.touch(r.f.self, sample(r, draw, m))
+            r.f.touch(r.f.self, sample(r, me.touched, m))
+        me.touched += 1
 
 
 cdef inline bint next_draw(Run *r, Worker *me) noexcept nogil:
@@ -170,7 +171,7 @@ cdef inline bint next_draw(Run *r, Worker *me) noexcept nogil:
         me.draw = asysg_take(r.draws, r.allotment)
         me.last = min(me.draw + r.allotment, r.until)
         me.touched = me.draw
-    if me.draw == me.touched and r.f.touch != NULL:
+    if r.f.touch != NULL:
         touch_ahead(r, me, me.draw)
     return me.draw < r.until
 

@@ -10,7 +10,14 @@ from ..errors import InvalidArgument
 
 T = TypeVar("T")
 
-METHODS = ("asysg-con", "sync", "delayed")
+METHODS = ("asysg-con", "sync", "delayed", "downpour")
+#: What is passed on as it is: argument, default, metavar, help.
+NUMBERS = (
+    ("servers", 1, "S", "ranks that hold a slice of x each (default 1)"),
+    ("in-flight", 1, "N", "gradients of one worker under way at once (default 1)"),
+    ("n-push", 1, "N", "downpour: steps of a worker that make an update (default 1)"),
+    ("n-fetch", 1, "N", "downpour: steps between two reads of a worker (default 1)"),
+)
 
 
 class Elsewhere(Exception):
@@ -28,6 +35,26 @@ def add(group: Any) -> None:
         "--late", choices=("recompute", "wait"), default="recompute",
         help="with --mpi: how --max-delay is kept (default recompute)",
     )  # fmt: skip
+    for name, default, metavar, said in NUMBERS:
+        group.add_argument(
+            f"--{name}", type=int, default=default, metavar=metavar, help=f"with --mpi: {said}"
+        )
+
+
+def options(args: argparse.Namespace) -> dict[str, Any]:
+    """Return what `asysg.mpi.minimize` is given besides."""
+    return {
+        "late": args.late,
+        "n_servers": args.servers,
+        "in_flight": args.in_flight,
+        "n_push": args.n_push,
+        "n_fetch": args.n_fetch,
+    }
+
+
+def workers(args: argparse.Namespace) -> int:
+    """Return how many ranks work."""
+    return max(1, int(world().size) - args.servers)
 
 
 def check(args: argparse.Namespace) -> None:
@@ -38,6 +65,14 @@ def check(args: argparse.Namespace) -> None:
         raise InvalidArgument("record must be sampled or full with --mpi, got off.")
     if args.late == "wait" and not args.mpi:
         raise InvalidArgument("late must be recompute without --mpi, got wait.")
+    for name, default, *_ in NUMBERS:
+        value = getattr(args, name.replace("-", "_"))
+        if value != default and not args.mpi:
+            raise InvalidArgument(f"{name} must be {default} without --mpi, got {value}.")
+    if args.mpi and not 1 <= args.servers <= max(1, world().size - 1):
+        raise InvalidArgument(
+            f"servers must leave ranks to work, of {world().size}, got {args.servers}."
+        )
     if args.mpi and args.max_delay == "none" and isinstance(args.steplength, str):
         raise InvalidArgument(
             "max_delay must be a number or auto with --mpi and a steplength by name, got none."

@@ -82,7 +82,7 @@ def add(commands: Any) -> None:
     )  # fmt: skip
     what.add_argument(
         "--method", choices=ON_RANKS,
-        help="default asysg-incon, with --mpi asysg-con; sync and delayed need --mpi",
+        help="default asysg-incon, with --mpi asysg-con; sync, delayed and downpour need --mpi",
     )  # fmt: skip
     _ranks.add(what)
     what.add_argument(
@@ -203,7 +203,7 @@ def started(args: argparse.Namespace, setup: Setup, objective: Objective) -> Res
     where: Any = minimize
     more: dict[str, Any] = {}
     if args.mpi:
-        where, more = mpi.minimize, {"late": args.late}
+        where, more = mpi.minimize, _ranks.options(args)
     result: Result | None = where(
         objective,
         **setup.arguments,
@@ -272,7 +272,7 @@ def prepare(args: argparse.Namespace, objective: Objective, start: _problem.Star
     said = [("objective", f"{objective!r}, {start.note}")]
     M, K = args.batch_size, args.updates
     if args.mpi:
-        p, what, more = max(1, _ranks.world().size - 1), "worker", ""
+        p, what, more = _ranks.workers(args), "worker", ""
     else:
         p, what = threads(args.threads, args.method), "thread"
         cores = int(joblib.cpu_count())
@@ -335,6 +335,7 @@ def staleness(
     args: argparse.Namespace, objective: Objective, start: _problem.Start, p: int, M: int, K: int
 ) -> tuple[int, int | None, str]:
     """Return the T to prescribe for, the one to enforce (None: none), and a sentence."""
+    p *= args.in_flight * max(1, args.n_fetch // max(1, args.n_push))  # updates under way at once
     if args.method in ("sync", "delayed"):
         T = 0 if args.method == "sync" else p - 1
         return T, None, f"T = {T} by construction"
@@ -354,7 +355,7 @@ def staleness(
         return T, T, f"T = {T}, enforced ({DELAY_PER_THREAD} a thread; --max-delay none measures)"
 
     if args.mpi:
-        return p - 1, None, "to be measured (the prescription is for one less than the workers)"
+        return p - 1, None, "to be measured (the prescription is for one less than are under way)"
 
     from .. import minimize
 

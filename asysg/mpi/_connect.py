@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InvalidArgument
+from ._iterate import edges
 from ._wire import AWAKE, ECHO, RankSlot, RankWire, Side
 
 if TYPE_CHECKING:
@@ -54,14 +55,19 @@ class Connection:
 
 
 def connect(
-    comm: MPI.Intracomm, n: int, in_flight: int, transport: str, wire: str = "float64"
+    comm: MPI.Intracomm,
+    n: int,
+    in_flight: int,
+    transport: str,
+    wire: str = "float64",
+    n_servers: int = 1,
 ) -> Connection:
-    """Connect every worker with the server; all ranks call it.
+    """Connect every worker with the servers; all ranks call it.
 
     Parameters
     ----------
     comm : Comm
-        Used for nothing else. Rank 0 is the server.
+        Used for nothing else. The first ranks are the servers.
     n : int
         Numbers in a vector.
     in_flight : int
@@ -70,6 +76,8 @@ def connect(
         "auto" measures both ways with the workers on the server's host and takes the faster.
     wire : {"float64", "float32"}
         What vectors travel as; float32 in messages only.
+    n_servers : int
+        Several serve in messages only.
 
     Raises
     ------
@@ -79,7 +87,7 @@ def connect(
     import joblib
     from mpi4py import MPI
 
-    if wire != "float64":
+    if wire != "float64" or n_servers > 1:
         transport = "messages"
     node = comm.Split_type(MPI.COMM_TYPE_SHARED)
     assert isinstance(node, MPI.Intracomm)
@@ -99,11 +107,11 @@ def connect(
         window = MPI.Win.Allocate_shared(size, 8, comm=node)
         window.Lock_all()
         views = {rank: seen(window, places[rank], n, in_flight) for rank in near}
-        ways["shared"] = slots(comm, n, in_flight, near, views, window, wire)
+        ways["shared"] = slots(comm, n, in_flight, near, 1, views, window, wire)
     node.Free()
     if transport != "shared" or len(near) < comm.size - 1:
-        everyone = range(1, comm.size)
-        ways["messages"] = slots(comm, n, in_flight, everyone, {}, None, wire)
+        everyone = range(n_servers, comm.size)
+        ways["messages"] = slots(comm, n, in_flight, everyone, n_servers, {}, None, wire)
     if near and transport == "auto":
         if comm.rank == 0:
             seconds = {way: rounds(found, near, awake) for way, found in ways.items()}
@@ -112,7 +120,7 @@ def connect(
                 echo(way[0], awake)
         seconds = comm.bcast(seconds)
     use = near if transport == "shared" or (seconds and best(seconds) == "shared") else []
-    transports = ["shared" if rank in use else "messages" for rank in range(1, comm.size)]
+    transports = ["shared" if rank in use else "messages" for rank in range(n_servers, comm.size)]
     kept: list[RankSlot] = []
     for name, found in ways.items():
         for slot in found:
@@ -121,7 +129,7 @@ def connect(
             else:
                 slot.free()
     kept.sort(key=lambda slot: slot.number)
-    if comm.rank:
+    if comm.rank >= n_servers:
         for number, slot in enumerate(kept):
             slot.number = number
     hosts = comm.allgather(MPI.Get_processor_name())
@@ -146,24 +154,44 @@ def slots(
     n: int,
     in_flight: int,
     workers: Sequence[int],
+    n_servers: int,
     views: dict[int, NDArray[np.float64]],
     window: MPI.Win | None,
     wire: str,
 ) -> list[RankSlot]:
-    """Make the slots of this rank with the workers it serves, or with its server."""
+    """Make the slots of this rank with the workers it serves, or with its servers."""
+    at, me = edges(n, n_servers), comm.rank
+    size = n if me >= n_servers else at[me + 1] - at[me]
     found = []
     for rank in workers:
-        if comm.rank not in (0, rank):
+        if me >= n_servers and me != rank:
             continue
         for tag in range(in_flight):
             snapshot, gradient = (
-                Side(n, views[rank][tag, side] if views else None, wire) for side in (0, 1)
+                Side(size, views[rank][tag, side] if views else None, wire) for side in (0, 1)
             )
-            out, back = (snapshot, gradient) if comm.rank == 0 else (gradient, snapshot)
-            number = (rank - 1) * in_flight + tag
-            peer = rank if comm.rank == 0 else 0
-            tag += SHARED if views else 0
-            found.append(RankSlot(comm, peer, tag, number, out, back, window))
+            out, back = (snapshot, gradient) if me < n_servers else (gradient, snapshot)
+            if me < n_servers:
+                parts = [(rank, 0, size, me == 0)]
+            else:
+                parts = [(i, at[i], at[i + 1], i == 0) for i in range(n_servers)]
+            worker = rank - n_servers
+            found.append(
+                RankSlot(
+                    comm,
+                    [
+                        (peer, out.part(a, b, header=first), back.part(a, b, header=first))
+                        for peer, a, b, first in parts
+                    ],
+                    rank=rank,
+                    worker=worker,
+                    tag=tag + (SHARED if views else 0),
+                    number=worker * in_flight + tag,
+                    out=out,
+                    back=back,
+                    window=window,
+                )
+            )
     return found
 
 

@@ -21,6 +21,7 @@ from ..steplengths import Steplength
 from ..theory import ProblemConstants
 from ._connect import TRANSPORTS
 from ._evidence import evidence
+from ._presence import guard, is_everywhere, muster
 from ._ranks import Options, agree, ranks
 from ._signals import Held
 
@@ -45,6 +46,7 @@ def minimize(
     n_fetch: int = 1,
     n_push: int = 1,
     in_flight: int = 1,
+    n_servers: int = 1,
     transport: str = "auto",
     wire: str = "float64",
     patience: float | None = None,
@@ -63,7 +65,7 @@ def minimize(
 
     All ranks call it, with the same arguments. Rank 0 is the server of the paper's Algorithm 1: it
     holds x, hands out copies of it, and applies the gradients that come back. The others are
-    workers; worker w is rank w + 1. A single rank does both, one after the other.
+    workers; worker w is rank w + `n_servers`. A single rank does both, one after the other.
 
     Parameters
     ----------
@@ -96,6 +98,11 @@ def minimize(
     in_flight : int
         Gradients of one worker under way at once. With 2 it computes one while another travels;
         the delay doubles. For "asysg-con" and "delayed".
+    n_servers : int
+        Servers, each of which holds a slice of x: the ranks 0 .. n_servers - 1. For vectors so
+        large that one host's network is the bottleneck. Rank 0 decides the order of the updates
+        for all of them, so that every read is still some :math:`x_k`, and the bits are those of
+        one server. Vectors then go in messages.
     transport : {"auto", "messages", "shared"}
         How vectors go to the workers on the server's host: in messages, or through an MPI shared
         window. "auto" measures both at the start and takes the faster; ``Result.cluster`` says
@@ -139,9 +146,11 @@ def minimize(
 
     Notes
     -----
-    Ctrl-C (of mpiexec) ends the run with a partial result on rank 0. An exception between two calls
-    on one rank leaves the others waiting, as in any MPI program, unless the script is run by
-    ``mpiexec -n P python -m mpi4py script.py``.
+    Ctrl-C (of mpiexec) ends the run with a partial result on rank 0. Once `asysg.mpi` is imported,
+    an exception that nobody catches on one rank ends the job (``MPI_Abort``): import it at the top
+    of the script. So does a rank whose script is over while others call this again. One that
+    exits before their first call leaves them waiting, as in any MPI program;
+    ``mpiexec -n P python -m mpi4py script.py`` helps if its exit code is not 0.
 
     References
     ----------
@@ -166,7 +175,17 @@ def minimize(
 
     def prepared() -> tuple[Options, Plan, State, NDArray[np.float64]]:
         options = checked(
-            world.size, method, late, delay, n_fetch, n_push, in_flight, transport, wire, patience
+            world.size,
+            method,
+            late,
+            delay,
+            n_fetch,
+            n_push,
+            in_flight,
+            n_servers,
+            transport,
+            wire,
+            patience,
         )
         plan = make_plan(
             obj,
@@ -190,13 +209,19 @@ def minimize(
         plan = replace(plan, checkpoint=Checkpoint(checkpoint, every))
         return options, *going_on(plan, state, repeats=isinstance(rng, int | np.integer))
 
+    guard()
     with Held(server=world.rank == 0) as held:
+        muster(world)
         own = world.Dup()
         try:
             options, plan, state, x = agreed(own, prepared)
-            return ranks(own, plan, options, state, x, held)
-        finally:
-            own.Free()
+            result = ranks(own, plan, options, state, x, held)
+        except BaseException as error:
+            if is_everywhere(error):  # else this rank is alone with it, and ends the job
+                own.Free()
+            raise
+        own.Free()
+        return result
 
 
 def mpi() -> Any:
@@ -218,6 +243,7 @@ def checked(
     n_fetch: int,
     n_push: int,
     in_flight: int,
+    n_servers: int,
     transport: str,
     wire: str,
     patience: float | None,
@@ -234,6 +260,16 @@ def checked(
     in_flight = integer("in_flight", in_flight, least=1)
     if in_flight > 1 and method not in ("asysg-con", "delayed"):
         raise InvalidArgument(f"in_flight must be 1 for method {method!r}, got {in_flight}.")
+    n_servers = integer("n_servers", n_servers, least=1)
+    if n_servers > 1 and n_servers >= size:
+        raise InvalidArgument.of(
+            "n_servers", f"must leave ranks to work, of {size}", n_servers, "Use more ranks."
+        )
+    if n_servers > 1 and transport == "shared":
+        raise InvalidArgument(
+            f"n_servers must be 1 for transport 'shared', got {n_servers}. Several serve in "
+            "messages."
+        )
     n_push = integer("n_push", n_push, least=1)
     n_fetch = integer("n_fetch", n_fetch, least=1)
     if (n_push, n_fetch) != (1, 1) and method != "downpour":
@@ -245,7 +281,7 @@ def checked(
         raise InvalidArgument.of("n_fetch", f"must be a multiple of n_push, {n_push}", n_fetch)
     if delay is not None and method != "delayed":
         raise InvalidArgument.of("delay", f"must be left out for method {method!r}", delay)
-    most = max(1, size - 1) * in_flight - 1
+    most = max(1, size - n_servers) * in_flight - 1
     if method == "delayed":
         delay = most if delay is None else integer("delay", delay, least=0)
         if delay > most:
@@ -257,7 +293,7 @@ def checked(
             )
     if patience is not None:
         patience = number("patience", patience, above=0)
-    return Options(late, delay, n_fetch, n_push, in_flight, transport, wire, patience)
+    return Options(late, delay, n_fetch, n_push, in_flight, transport, wire, patience, n_servers)
 
 
 def planned(size: int, options: Options, plan: Plan, max_delay: int | None, record: str) -> Plan:
@@ -281,6 +317,10 @@ def planned(size: int, options: Options, plan: Plan, max_delay: int | None, reco
             "steplength must be constant for method 'downpour', got a schedule. Workers step on "
             "their own before their updates have numbers."
         )
+    if options.n_servers > plan.objective.n:
+        raise InvalidArgument.of(
+            "n_servers", f"must be at most n, {plan.objective.n}", options.n_servers
+        )
     rounded = options.wire != "float64" and size > 1
     return replace(
         plan,
@@ -290,7 +330,10 @@ def planned(size: int, options: Options, plan: Plan, max_delay: int | None, reco
         n_push=options.n_push,
         constant_delay=plan.method == "delayed",
         evidence=evidence(
-            plan.method, max(1, size - 1) * options.in_flight, options.n_push, rounded=rounded
+            plan.method,
+            max(1, size - options.n_servers) * options.in_flight,
+            options.n_push,
+            rounded=rounded,
         ),
     )
 

@@ -17,7 +17,9 @@ from .._plan import Plan, State, prescribe
 from .._run import Interrupts, run
 from ..errors import InvalidArgument, ObjectiveError
 from ..result import Result
-from ._connect import connect
+from ._connect import Connection, connect
+from ._iterate import NO_MORE, Iterate, Obedient, Sliced, Whole, edges, order
+from ._presence import everywhere
 from ._server import Barrier, Rule, Server, SilentWorker
 from ._signals import Held
 from ._wire import STOP, TEXT, LocalWire, Wire
@@ -44,6 +46,7 @@ class Options:
     transport: str
     wire: str
     patience: float | None
+    n_servers: int
 
     @property
     def local(self) -> bool:
@@ -55,20 +58,21 @@ def agree(comm: MPI.Intracomm, error: Exception | None, mine: dict[str, Any]) ->
     """Raise on all ranks if any of them has an error, or was called with something else."""
     said = comm.allgather((None if error is None else str(error), mine))
     if error is not None:
-        raise error
+        raise everywhere(error)
     for rank, (text, _) in enumerate(said):
         if text is not None:
-            raise InvalidArgument(f"rank {rank} could not start. {text}")
+            raise everywhere(InvalidArgument(f"rank {rank} could not start. {text}"))
     for rank, (_, theirs) in enumerate(said):
         for name, value in said[0][1].items():
             same = theirs[name] == value
             if isinstance(value, float) and not same:  # not to the bit: hosts may differ
                 same = bool(np.isclose(theirs[name], value, rtol=1e-9, equal_nan=True))
             if not same:
-                raise InvalidArgument(
+                text = (
                     f"{name} must be the same on every rank, got {value!r} on rank 0 and "
                     f"{theirs[name]!r} on rank {rank}."
                 )
+                raise everywhere(InvalidArgument(text))
 
 
 def ranks(
@@ -86,42 +90,53 @@ def ranks(
     ObjectiveError, InvalidArgument, RuntimeError
         On every rank, if the run ended by an exception on one; on that one, its own.
     """
-    n, work = plan.objective.n, Work(plan, local=options.local)
+    n, n_servers = plan.objective.n, options.n_servers
     if comm.size == 1:
-        result, server = lead(plan, options, LocalWire(n, options.in_flight, work), state, x, held)
-        return with_cluster(result, server, [], {}, [])
-    connection = connect(comm, n, options.in_flight, options.transport, options.wire)
+        local = LocalWire(n, options.in_flight, Work(plan, local=options.local))
+        result, server = lead(plan, options, local, Whole, state, x, held)
+        return with_cluster(result, server, options)
+    connection = connect(comm, n, options.in_flight, options.transport, options.wire, n_servers)
     ended: Result | None = None
     failure: BaseException | None = None
     try:
         if comm.rank == 0:
 
-            def text_of(worker: int) -> str:
-                return str(comm.recv(source=worker + 1, tag=TEXT))
+            def text_of(rank: int) -> str:
+                return str(comm.recv(source=rank, tag=TEXT))
 
-            result, server = lead(plan, options, connection.wire, state, x, held, text_of)
-            ended = with_cluster(
-                result, server, connection.transports, connection.seconds, connection.hosts
-            )
+            def keep(x: NDArray[np.float64]) -> Iterate:
+                if n_servers == 1:
+                    return Whole(x)
+                return Sliced(comm, n_servers, connection.wire.awake, x)
+
+            result, server = lead(plan, options, connection.wire, keep, state, x, held, text_of)
+            ended = with_cluster(result, server, options, connection)
+        elif comm.rank < n_servers:
+            at = edges(n, n_servers)
+            Obedient(comm, connection.wire, at[comm.rank + 1] - at[comm.rank]).serve()
         else:
-            serve(comm, connection.wire, plan, work)
+            serve(comm, connection.wire, plan, Work(plan, local=options.local))
     except SilentWorker:
         # It will take part in nothing any more, and MPI cannot end without it.
         traceback.print_exc()
         sys.stderr.flush()
         comm.Abort(1)
     except BaseException as error:
+        if 0 < comm.rank < n_servers:
+            raise  # nobody else knows: this rank ends the job
         failure = error
     if comm.rank == 0:
         for slot in connection.wire.slots:
             slot.out.header["kind"] = STOP
             slot.send(vector=False)
+        order(comm, n_servers, NO_MORE)
     told = comm.bcast(None if failure is None else (type(failure).__name__, str(failure)))
     connection.free()
     if failure is not None:
-        raise failure
+        raise everywhere(failure)
     if told is not None:
-        raise SAME.get(told[0], RuntimeError)(f"Rank 0 ended the run. {told[0]}: {told[1]}")
+        kind = SAME.get(told[0], RuntimeError)
+        raise everywhere(kind(f"Rank 0 ended the run. {told[0]}: {told[1]}"))
     return ended
 
 
@@ -129,12 +144,13 @@ def lead(
     plan: Plan,
     options: Options,
     wire: Wire,
+    keep: Callable[[NDArray[np.float64]], Iterate],
     state: State,
     x: NDArray[np.float64],
     held: Held,
     text_of: Callable[[int], str] = str,
 ) -> tuple[Result, Server]:
-    """Serve from the first update to the last, and certify what happened."""
+    """Serve from the first update to the last, and certify what happened; `keep` takes x."""
     slots = len(wire.slots)
     pushes = options.n_fetch // options.n_push
     most = slots
@@ -151,12 +167,12 @@ def lead(
         if T is None and slots == 1 and pushes == 1:
             T = 0
         if T is None:
-            trial = kind(replace(plan, record="sampled"), wire, rule, x, 0, (), text_of)
+            trial = kind(replace(plan, record="sampled"), wire, rule, keep(x), 0, (), text_of)
             with drained(trial), held.ready():
                 T = pilot(trial)
         plan = prescribe(plan, T)
     pending = state.pending["draws"].tolist() if "draws" in state.pending else []
-    server = kind(plan, wire, rule, x, state.clock, pending, text_of)
+    server = kind(plan, wire, rule, keep(x), state.clock, pending, text_of)
     if plan.checkpoint is not None:
         plan.checkpoint.pending = server.pending
     with drained(server), held.ready():
@@ -192,22 +208,20 @@ def pilot(server: Server) -> int:
 
 
 def with_cluster(
-    result: Result,
-    server: Server,
-    transports: list[str],
-    seconds: dict[str, float],
-    hosts: list[str],
+    result: Result, server: Server, options: Options, connection: Connection | None = None
 ) -> Result:
     """Add to the result what each worker did, and by which way."""
-    cluster = {
+    cluster: dict[str, Any] = {
         "updates": server.updates.tolist(),
         "computing_seconds": server.seconds.tolist(),
-        "transports": transports,
-        "seconds_a_round": seconds,
-        "hosts": hosts,
+        "servers": options.n_servers,
+        "transports": [] if connection is None else connection.transports,
+        "seconds_a_round": {} if connection is None else connection.seconds,
+        "hosts": [] if connection is None else connection.hosts,
     }
     message = result.message
-    if server.trouble is not None and transports:
+    if server.trouble is not None and connection is not None:
         worker = server.trouble[1]
-        message += f" Worker {worker} is rank {worker + 1} on {hosts[worker + 1]}."
+        rank = worker + options.n_servers
+        message += f" Worker {worker} is rank {rank} on {connection.hosts[rank]}."
     return replace(result, cluster=cluster, message=message)

@@ -34,10 +34,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .._core.rank import FAILED, NOT_FINITE, descend
+from .._core.rank import FAILED, NOT_FINITE
 from .._core.threads import LOG
 from .._plan import Plan
 from ..errors import ObjectiveError
+from ._iterate import Iterate
 from ._wire import GO_ON, RAISED, WORK, Slot, Wire
 
 #: Without a gradient for so long, the server looks whether it has been told to stop.
@@ -95,14 +96,14 @@ class Server:
     plan : Plan
     wire : Wire
     rule : Rule
-    x : ndarray of shape (n,)
-        Copied.
+    iterate : Iterate
+        x, where it is kept.
     clock : int
         Updates it contains.
     pending : sequence of int
         Draws below ``clock + len(pending)`` that no update was made of yet.
     text_of : callable
-        ``text_of(worker)`` receives the traceback of a worker that raised.
+        ``text_of(rank)`` receives the traceback of a worker that raised.
     """
 
     log_dtype = LOG
@@ -113,13 +114,13 @@ class Server:
         plan: Plan,
         wire: Wire,
         rule: Rule,
-        x: NDArray[np.float64],
+        iterate: Iterate,
         clock: int = 0,
         pending: Collection[int] = (),
         text_of: Callable[[int], str] = str,
     ) -> None:
         self.plan, self.rule = plan, rule
-        self.x, self.clock = x.copy(), clock
+        self.clock, self._iterate = clock, iterate
         self.histogram = np.zeros(64, dtype=np.int64)
         self.max_delay = self.sum_delay = self.recomputed = 0
         self.trouble: tuple[str, int, int] | None = None
@@ -136,8 +137,13 @@ class Server:
         self._arrived: list[Slot] = []
         self._again = deque(sorted(pending))
         self._next = clock + len(pending)
-        self._told: dict[int, str] = {}
+        self._told: dict[int, tuple[int, str]] = {}
         self._gamma = 0.0
+
+    @property
+    def x(self) -> NDArray[np.float64]:
+        """The iterate."""
+        return self._iterate.x
 
     def pending(self) -> dict[str, NDArray[Any]]:
         """Return the draws that were handed out and of which no update was made yet."""
@@ -173,6 +179,7 @@ class Server:
         while len(self._arrived) < len(self._out):
             if not self._poll():
                 idle()
+        self._iterate.forget()
         self._out.clear()
 
     def _may_give(self) -> bool:
@@ -193,7 +200,7 @@ class Server:
         """Hand out a snapshot of x as it is now."""
         self._out[slot.number] = InHand(self.clock, draw, time.perf_counter())
         if not copied:
-            np.copyto(slot.out.vector, self.x)
+            self._iterate.give(slot)
         head = slot.out.header
         head["kind"], head["draw"], head["start"] = WORK, draw, self.clock
         head["part"], head["parts"], head["gamma"] = part, parts, self._gamma
@@ -204,6 +211,7 @@ class Server:
         out.draw, out.since, out.pushed = self._draw(), time.perf_counter(), out.pushed + 1
         head = slot.out.header
         head["kind"], head["draw"], head["gamma"] = GO_ON, out.draw, self._gamma
+        self._iterate.go_on(slot)
         slot.post(vector=False)
 
     def _choose(self) -> Slot | None:
@@ -248,7 +256,7 @@ class Server:
             return
         self._tally(slot.worker, out.start, out.draw, base)
         if out.pushed + 1 < self.rule.pushes and self._left() and self._still_good(out):
-            descend(self.x, slot.back.vector, gamma)
+            self._iterate.apply(slot, gamma)
             self.clock += 1
             self._go_on(slot, out)
             return
@@ -256,11 +264,11 @@ class Server:
         self._free.append(slot)
         if self._may_give():  # the new x is copied in the same pass that makes it
             following = self._free.popleft()
-            descend(self.x, slot.back.vector, gamma, following.out.vector)
+            self._iterate.apply(slot, gamma, following)
             self.clock += 1
             self._give(following, self._draw(), copied=True)
         else:
-            descend(self.x, slot.back.vector, gamma)
+            self._iterate.apply(slot, gamma)
             self.clock += 1
 
     def _tally(self, worker: int, start: int, draw: int, base: int) -> None:
@@ -278,8 +286,8 @@ class Server:
         for number in arrived:
             slot = self._wire.slots[number]
             self._arrived.append(slot)
-            if slot.back.header["kind"] == RAISED and slot.worker not in self._told:
-                self._told[slot.worker] = self._text_of(slot.worker)
+            if slot.back.header["kind"] == RAISED and slot.rank not in self._told:
+                self._told[slot.rank] = slot.worker, self._text_of(slot.rank)
         return bool(arrived)
 
     def _hear(self, end: float) -> bool:
@@ -290,9 +298,9 @@ class Server:
                 return False
             idle()
         if self._told:
-            worker, text = next(iter(self._told.items()))
+            rank, (worker, text) = next(iter(self._told.items()))
             raise ObjectiveError(
-                f"worker {worker} (rank {worker + 1}) raised while it computed a gradient.\n{text}"
+                f"worker {worker} (rank {rank}) raised while it computed a gradient.\n{text}"
             )
         return True
 
@@ -306,9 +314,9 @@ class Server:
         for number, out in self._out.items():
             waited = time.perf_counter() - out.since
             if number not in answered and waited > patience:
-                worker = self._wire.slots[number].worker
+                slot = self._wire.slots[number]
                 raise SilentWorker(
-                    f"worker {worker} (rank {worker + 1}) must answer within patience = "
+                    f"worker {slot.worker} (rank {slot.rank}) must answer within patience = "
                     f"{patience:g} s, got nothing for {waited:.3g} s. Is its process stopped?"
                 )
 
@@ -344,13 +352,10 @@ class Barrier(Server):
                 if head["kind"] in TROUBLE:
                     self.trouble = TROUBLE[int(head["kind"])], slot.worker, self.clock
                     return
-            total = slots[0].back.vector
-            for slot in slots[1:]:
-                np.add(total, slot.back.vector, out=total)
             # The log names the last of the workers, all of which took part.
             self._tally(slots[-1].worker, self.clock, self.clock, base)
             self.updates[: len(slots) - 1] += 1
-            descend(self.x, total, float(gamma[(self.clock - base) * stride]))
+            self._iterate.add(slots, float(gamma[(self.clock - base) * stride]))
             self.clock += 1
             self._arrived.clear()
             self._out.clear()

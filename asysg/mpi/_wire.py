@@ -1,9 +1,10 @@
 """What travels between the server and its workers, and by which way.
 
-A *slot* is one gradient under way between the server (rank 0) and one worker: a snapshot of x on
-its way out, a gradient on its way back, each behind a header of 64 bytes. It is in one hand at a
-time: who has posted it does not touch it before the answer is there. So no buffer is overwritten
-while it travels, no request is dropped, and a snapshot is exactly the x it was copied from.
+A *slot* is one gradient under way between the server (rank 0; `_iterate` says what others do) and
+one worker: a snapshot of x on its way out, a gradient on its way back, each behind a header of 64
+bytes. It is in one hand at a time: who has posted it does not touch it before the answer is there.
+So no buffer is overwritten while it travels, no request is dropped, and a snapshot is exactly the x
+it was copied from.
 
 Two ways to carry the vectors:
 
@@ -45,8 +46,9 @@ HEADER = np.dtype(
 WORK, GO_ON, ECHO, STOP = range(4)
 #: What a worker answers, besides the codes of `asysg._core.rank`: there was an exception.
 RAISED = 3
-#: Slot s of a worker has the tag s, and its traceback this one.
-TEXT = 1 << 14
+#: Slot s of a worker has the tag s; these are those of its traceback, and of what passes between
+#: servers.
+TEXT, ORDER, SLICE = 1 << 14, (1 << 14) + 1, (1 << 14) + 2
 #: Seconds a rank that waits stays awake where it has a core of its own, and the longest sleep.
 AWAKE, NAP = 2e-4, 1e-3
 
@@ -91,7 +93,8 @@ class Side:
         self, n: int, shared: NDArray[np.float64] | None = None, wire: str = "float64"
     ) -> None:
         head, kind = HEADER.itemsize, np.dtype(wire)
-        self.bytes = np.zeros(head + (0 if shared is not None else kind.itemsize * n), np.uint8)
+        self._itemsize = 0 if shared is not None else kind.itemsize
+        self.bytes = np.zeros(head + self._itemsize * n, np.uint8)
         self.header = self.bytes[:head].view(HEADER)[0]  # a view: NumPy's void scalars are
         self._rounded: NDArray[np.float32] | None = None
         if shared is not None:
@@ -100,6 +103,12 @@ class Side:
             self.vector = self.bytes[head:].view(np.float64)
         else:
             self.vector, self._rounded = np.zeros(n), self.bytes[head:].view(np.float32)
+
+    def part(self, begin: int, end: int, *, header: bool) -> NDArray[np.uint8]:
+        """Return the bytes of a part of the vector, as they travel; its first has the header."""
+        head = HEADER.itemsize
+        first = 0 if header else head + self._itemsize * begin
+        return self.bytes[first : head + self._itemsize * end]
 
     def pack(self) -> None:
         """Round the vector to what travels."""
@@ -118,6 +127,7 @@ class Slot(Protocol):
 
     number: int
     worker: int
+    rank: int  # the worker's
     out: Side
     back: Side
 
@@ -139,36 +149,70 @@ class Wire(Protocol):
 
 
 class RankSlot:
-    """A slot of two ranks, as the one side sees it that sends `out` and receives `back`."""
+    """A slot of two ranks, as the one side sees it that sends `out` and receives `back`.
+
+    Parameters
+    ----------
+    comm : Comm
+    peers : list of (int, ndarray, ndarray)
+        With whom: rank, bytes of `out` that go there, bytes of `back` that come from there. For a
+        worker the servers, rank 0 first, which alone sends a header.
+    rank : int
+        The worker's.
+    worker, tag, number : int
+    out, back : Side
+    window : Win, optional
+        What the vectors lie in.
+    """
 
     def __init__(
         self,
         comm: MPI.Comm,
-        peer: int,
+        peers: list[tuple[int, NDArray[np.uint8], NDArray[np.uint8]]],
+        *,
+        rank: int,
+        worker: int,
         tag: int,
         number: int,
         out: Side,
         back: Side,
         window: MPI.Win | None = None,
     ) -> None:
-        self.number, self.worker = number, max(comm.rank, peer) - 1
+        self.rank, self.worker, self.number = rank, worker, number
         self.out, self.back = out, back
-        self._comm, self._peer, self._tag, self._window = comm, peer, tag, window
-        self.incoming = comm.Recv_init(back.bytes, peer, tag)
-        self._sent: MPI.Request | None = None
+        self._comm, self._tag, self._window = comm, tag, window
+        self._outgoing = [(peer, part) for peer, part, _ in peers]
+        self.incoming, *self._rest = (
+            comm.Recv_init(bytes_, peer, tag) for peer, _, bytes_ in peers
+        )
+        self._rest_under_way = False
+        self._sent: list[MPI.Request] = []
 
     def listen(self) -> None:
         """Expect a message; every posted one is listened for first."""
         self.incoming.Start()
+        if self._rest and not self._rest_under_way:
+            for request in self._rest:
+                request.Start()
+            self._rest_under_way = True
 
-    def received(self) -> None:
-        """Note that a message has arrived: so has the one before it, that it answers."""
-        if self._sent is not None:
-            self._sent.Wait()  # returns at once
-            self._sent = None
+    def received(self) -> bool:
+        """Note that a message has arrived; tell whether the vector, if it has one, is whole."""
+        if self._rest_under_way and self.back.header["kind"] == WORK:
+            if not all(request.Test() for request in self._rest):
+                return False
+            self._rest_under_way = False
+        self._complete()
         if self._window is not None:
             self._window.Sync()
         self.back.unpack()
+        return True
+
+    def _complete(self) -> None:
+        """Complete what was sent before: the answer to it is there."""
+        for request in self._sent:
+            request.Wait()
+        self._sent = []
 
     def post(self, *, vector: bool = True) -> None:
         """Send the header and, unless told otherwise, the vector."""
@@ -181,12 +225,19 @@ class RankSlot:
             self._window.Sync()
         if vector:
             self.out.pack()
-        data = self.out.bytes if vector else self.out.bytes[: HEADER.itemsize]
-        self._sent = self._comm.Isend(data, self._peer, self._tag)
+            self._sent = [self._comm.Isend(part, peer, self._tag) for peer, part in self._outgoing]
+        else:
+            peer, part = self._outgoing[0]
+            self._sent = [self._comm.Isend(part[: HEADER.itemsize], peer, self._tag)]
 
     def free(self) -> None:
         """Complete what was sent and give the requests back."""
-        self.received()
+        self._complete()
+        for request in self._rest:
+            if self._rest_under_way:
+                request.Cancel()
+                request.Wait()
+            request.Free()
         self.incoming.Free()
 
 
@@ -206,16 +257,20 @@ class RankWire:
         self.slots, self.awake = slots, awake
         self._test = MPI.Request.Testsome
         self._incoming = [slot.incoming for slot in slots]
+        self._partly: list[int] = []
 
     def idle(self) -> Idle:
         """Return what to call between two polls."""
         return Idle(self.awake)
 
     def poll(self) -> list[int]:
-        """Return the slots whose message has arrived since the last call."""
-        arrived = self._test(self._incoming) or []
-        for number in arrived:
-            self.slots[number].received()
+        """Return the slots whose message has arrived, all of it, since the last call."""
+        begun = self._partly + (self._test(self._incoming) or [])
+        if not begun:
+            return []
+        self._partly, arrived = [], []
+        for number in begun:
+            (arrived if self.slots[number].received() else self._partly).append(number)
         return arrived
 
     def wait(self) -> list[int]:
@@ -235,7 +290,7 @@ class LocalSlot:
     """A slot of the server with itself, where there is no other rank."""
 
     def __init__(self, number: int, n: int, work: Callable[[Side, Side], None]) -> None:
-        self.number, self.worker = number, 0
+        self.number, self.worker, self.rank = number, 0, 0
         self.out, self.back = Side(n), Side(n)
         self._work = work
         self.answered = False

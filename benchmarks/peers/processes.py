@@ -61,15 +61,17 @@ def contestants(workload: Workload, p: int, quick: bool) -> Contestants:
     def run(count: int) -> Reading:
         if not held:
             shared = [share(context, one) for one in (given.x0, given.y, *arrays)]
-            held[:] = view(shared[0]), Team(context, p, setup, (STEP[workload.kind], shared))
-        x, team = held
+            team = Team(context, p, setup, (STEP[workload.kind], shared))
+            # `shared` too: memory that nobody here holds is given to whoever shares next.
+            held[:] = view(shared[0]), team, shared
+        x, team, _ = held
         x[...] = given.x0
         took = team.run(count)
         return Reading(took, count, given.objective.value(x))
 
     def close() -> None:
         if held:
-            held.pop().close()
+            held[1].close()
             held.clear()
 
     computes = "random rows; " + ("racy: loses updates" if p > 1 else "the same")

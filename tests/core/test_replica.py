@@ -1,7 +1,6 @@
 """Replica mode asks an objective for `descend` and `touch` rightly, and stops where it fails."""
 
 import ctypes
-import itertools
 
 import numpy as np
 import pytest
@@ -123,19 +122,16 @@ def test_every_sample_is_touched_once_and_descended_once(p, recording):
 
 
 def test_touched_ahead():
-    """All samples of the next 24 updates at once, then these updates: loads that overlap."""
+    """The data of 16 samples is on its way before the first of them is used; then one by one."""
     fast = Counting(fast=True)
     order = []
     fast.touched, fast.calls = Tagged(order, "touch"), Tagged(order, "call")
     run(fast, sync_every=1000)
-    groups = [
-        (what, [s for _, s in group]) for what, group in itertools.groupby(order, lambda o: o[0])
-    ]
-    assert [what for what, _ in groups] == ["touch", "call"] * 5
-    assert [len(found) for what, found in groups if what == "touch"] == [24, 24, 24, 24, 4]
-    assert [found for what, found in groups if what == "touch"] == [
-        found for what, found in groups if what == "call"
-    ]
+    expected = samples(100).tolist()
+    for what in ("touch", "call"):
+        assert [s for name, s in order if name == what] == expected
+    kinds = "".join(name[0] for name, _ in order)
+    assert kinds == "t" * 16 + "ct" * 84 + "c" * 16
 
 
 class Tagged(list):

@@ -143,6 +143,17 @@ def refused(calls):
             say(said=said)
 
 
+def early(rank, kind, first_run, **arguments):
+    """Let one rank end before the others' first or second run."""
+    if first_run:
+        run(**arguments)
+    if RANK == rank:
+        if kind == "exit":
+            sys.exit(0)
+        raise {"ValueError": ValueError, "KeyboardInterrupt": KeyboardInterrupt}[kind]("boom")
+    run(**arguments)
+
+
 def endless(pace=0.0, **arguments):
     """Run until something happens; rank 0 says when the run has begun, everyone who it is."""
     say(rank=RANK, pid=os.getpid())

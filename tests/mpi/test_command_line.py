@@ -22,11 +22,19 @@ def command(*words, ranks=3):
     return [mpiexec(), "-n", str(ranks), sys.executable, "-m", "asysg", "run", *map(str, words)]
 
 
-@pytest.mark.parametrize("method", ["asysg-con", "sync", "delayed"])
-def test_one_document_and_one_set_of_files(start_words, data, method):
+@pytest.mark.parametrize(
+    ("method", "more"),
+    [
+        ("asysg-con", ["--in-flight", 2]),
+        ("sync", []),
+        ("delayed", ["--servers", 2]),
+        ("downpour", ["--n-fetch", 4, "--n-push", 2]),
+    ],
+)
+def test_one_document_and_one_set_of_files(start_words, data, method, more):
     job = start_words(
         command(data, "--mpi", "--method", method, "--updates", 300, "--batch-size", 2,
-                "--json", "--out", data.parent / "out")
+                "--json", "--out", data.parent / "out", *more, ranks=3 + ("--servers" in more))
     )  # fmt: skip
     assert job.wait() == 0, job.err.read_text()
     said = json.loads(job.out.read_text())
@@ -40,10 +48,15 @@ def test_one_document_and_one_set_of_files(start_words, data, method):
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        (["--mpi", "--method", "sgd"], "method must be one of asysg-con, sync, delayed with --mpi"),
+        (
+            ["--mpi", "--method", "sgd"],
+            "method must be one of asysg-con, sync, delayed, downpour with --mpi",
+        ),
         (["--method", "sync"], "method must be one of asysg-incon, asysg-con, sgd without --mpi"),
         (["--mpi", "--threads", "2"], "threads must be left out with --mpi, got 2"),
         (["--late", "wait"], "late must be recompute without --mpi"),
+        (["--servers", "2"], "servers must be 1 without --mpi, got 2"),
+        (["--mpi", "--servers", "2"], "servers must leave ranks to work, of 2, got 2"),
         (["--mpi", "--batch-size", "0"], "batch_size must be an integer >= 1"),
     ],
 )

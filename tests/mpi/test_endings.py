@@ -41,6 +41,43 @@ def test_one_rank_raises_and_all_leave(said, kind):
     assert caught[2]["said"].startswith("boom")
 
 
+def test_a_worker_of_several_servers_raises_and_all_leave(said):
+    found = said(
+        5, "raising", rank=3, after=5, kind="ValueError",
+        **{**SIGMOID, "n_updates": 10_000}, n_servers=2,
+    )  # fmt: skip
+    caught = {line["rank"]: line["caught"] for line in found}
+    others = dict.fromkeys((0, 1, 2, 4), "ObjectiveError")
+    assert caught == {**others, 3: "ValueError"}
+    assert "worker 1 (rank 3) raised" in next(line["said"] for line in found if not line["rank"])
+
+
+@pytest.mark.parametrize("rank", [0, 2])
+@pytest.mark.parametrize(
+    ("first_run", "kind", "text"),
+    [
+        (False, "ValueError", "has ended by ValueError; the job is aborted"),
+        (True, "ValueError", "has ended by ValueError; the job is aborted"),
+        (False, "KeyboardInterrupt", "has ended by KeyboardInterrupt; the job is aborted"),
+        (True, "exit", "has ended while others call asysg.mpi.minimize; the job is aborted"),
+    ],
+)
+def test_a_rank_that_ends_early_ends_the_job(start, rank, first_run, kind, text):
+    job = start(3, "early", rank=rank, kind=kind, first_run=first_run, **SIGMOID, n_updates=100)
+    assert job.wait() != 0
+    said = [line for line in job.err.read_text().splitlines() if line.startswith("asysg:")]
+    assert f"asysg: rank {rank} {text}." in said
+    assert len(set(said)) == 1
+
+
+def test_what_every_rank_raises_is_not_an_early_end(start):
+    job = start(3, "several", runs=[{**SIGMOID, "n_updates": 0}])
+    assert job.wait() != 0
+    said = job.err.read_text()
+    assert "n_updates must be an integer >= 1" in said
+    assert "aborted" not in said
+
+
 def test_a_single_rank_raises_what_its_objective_raises(said):
     [found] = said(
         1, "raising", rank=0, after=5, kind="ValueError", **{**SIGMOID, "n_updates": 100}
@@ -54,17 +91,20 @@ def test_rank_0_raises_and_all_leave(said):
     assert caught == {0: "ZeroDivisionError", 1: "RuntimeError", 2: "RuntimeError"}
 
 
-@pytest.mark.parametrize("method", ["asysg-con", "sync", "delayed", "downpour"])
+@pytest.mark.parametrize(
+    ("method", "n_servers"),
+    [("asysg-con", 1), ("asysg-con", 3), ("sync", 1), ("sync", 2), ("delayed", 1), ("downpour", 1)],
+)
 @pytest.mark.parametrize(("answer", "status"), [(1, "failed"), (2, "diverged")])
-def test_a_failure_is_reported_with_worker_and_rank(said, method, answer, status):
+def test_a_failure_is_reported_with_worker_and_rank(said, method, n_servers, answer, status):
     [found] = said(
-        3, "failing", rank=2, after=20, answer=answer,
-        **{**SIGMOID, "n_updates": 100_000}, method=method, batch_size=2,
+        2 + n_servers, "failing", rank=1 + n_servers, after=20, answer=answer,
+        **{**SIGMOID, "n_updates": 100_000}, method=method, batch_size=2, n_servers=n_servers,
     )  # fmt: skip
     assert found["status"] == status
     assert 0 < found["nit"] < 100_000
     assert "orker 1" in found["message"]
-    assert "rank 2" in found["message"]
+    assert f"rank {1 + n_servers}" in found["message"]
     assert found["counted"] == found["nit"]
 
 
@@ -78,9 +118,10 @@ def test_divergence_is_reported_with_steplength(said):
     assert np.isfinite([float.fromhex(v) for v in found["x"]]).all()
 
 
-@pytest.mark.parametrize("method", ["asysg-con", "sync"])
-def test_interrupt_gives_a_partial_result(start, method):
-    job = start(3, "endless", **LONG, method=method, batch_size=2)
+@pytest.mark.parametrize(("method", "n_servers"), [("asysg-con", 1), ("asysg-con", 2), ("sync", 1)])
+def test_interrupt_gives_a_partial_result(start, method, n_servers):
+    ranks = 2 + n_servers
+    job = start(ranks, "endless", **LONG, method=method, batch_size=2, n_servers=n_servers)
     until(job, "begun")
     job.process.send_signal(signal.SIGINT)
     job.wait()
@@ -90,16 +131,16 @@ def test_interrupt_gives_a_partial_result(start, method):
     assert found["replayed"] is True
 
 
-@pytest.mark.parametrize("victim", [0, 2])
-def test_killed_and_resumed_with_other_ranks(start, said, tmp_path, victim):
+@pytest.mark.parametrize(("victim", "n_servers"), [(0, 1), (2, 1), (1, 2)])
+def test_killed_and_resumed_with_other_ranks(start, said, tmp_path, victim, n_servers):
     """What is resumed goes on from the checkpoint, each draw still used once, and replays."""
     arguments = {
         **SIGMOID, "n_updates": 400, "record": "full", "n_records": 400,
         "checkpoint": str(tmp_path / "state.npz"), "checkpoint_every": 0.0,
     }  # fmt: skip
-    job = start(4, "endless", pace=0.005, **arguments)
+    job = start(3 + n_servers, "endless", pace=0.005, **arguments, n_servers=n_servers)
     until(job, "begun")
-    os.kill(pids(job, 4)[victim], signal.SIGKILL)
+    os.kill(pids(job, 3 + n_servers)[victim], signal.SIGKILL)
     assert job.wait() != 0
     before = max(line.get("begun", 0) for line in job.lines())
     assert 0 < before < 400

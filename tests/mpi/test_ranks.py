@@ -31,11 +31,15 @@ def vector(found):
     return np.array([float.fromhex(v) for v in found["x"]])
 
 
-@pytest.mark.parametrize("ranks", [1, 2, 3, 5, 9])
-def test_every_update_once_and_replayed_bit_for_bit(said, ranks):
+@pytest.mark.parametrize(
+    ("ranks", "n_servers"), [(1, 1), (2, 1), (3, 1), (5, 1), (9, 1), (3, 2), (5, 2), (9, 4)]
+)
+def test_every_update_once_and_replayed_bit_for_bit(said, ranks, n_servers):
     """Integer updates: x is the start plus every draw once, whoever computed it and when.
 
-    Real ones: the record leads to the same last bit, and its delays keep what was asked for.
+    Real ones: the record leads to the same last bit, and its delays keep what was asked for. With
+    several servers that is what consistent reads are: every snapshot is one and the same iterate
+    in all its slices.
     """
     serial = asysg.minimize(
         objectives.Quadratic(1e-300 * np.eye(5), sigma=np.sqrt(5), noise="rademacher"),
@@ -44,10 +48,13 @@ def test_every_update_once_and_replayed_bit_for_bit(said, ranks):
     assert np.abs(serial.x).max() > 10
     found = said(
         ranks, "several",
-        runs=[{**base, **method} for method in METHODS for base in (INTEGERS, SIGMOID)],
+        runs=[
+            {**base, **method, "n_servers": n_servers}
+            for method in METHODS for base in (INTEGERS, SIGMOID)
+        ],
     )  # fmt: skip
     assert len(found) == 2 * len(METHODS)
-    workers = max(1, ranks - 1)
+    workers = max(1, ranks - n_servers)
     for number, result in enumerate(found):
         method = METHODS[number // 2]
         assert (result["status"], result["nit"]) == ("completed", K), method
@@ -59,6 +66,7 @@ def test_every_update_once_and_replayed_bit_for_bit(said, ranks):
         assert result["workers"] == workers
         cluster = result["cluster"]
         assert len(cluster["updates"]) == len(cluster["computing_seconds"]) == workers
+        assert cluster["servers"] == n_servers
         if number % 2 == 0:
             np.testing.assert_array_equal(vector(result), serial.x, err_msg=str(method))
         if "max_delay" in method:
@@ -90,6 +98,8 @@ def test_what_is_deterministic_equals_the_simulator_bit_for_bit(said):
         4: [
             ({"method": "delayed", "transport": "messages"}, 2),
             ({"method": "delayed", "transport": "shared"}, 2),
+            ({"method": "delayed", "n_servers": 2, "in_flight": 2}, 3),
+            ({"method": "asysg-con", "n_servers": 3}, 0),
         ],
     }
     for ranks, runs in cases.items():
@@ -149,11 +159,12 @@ def test_vectors_that_travel_in_single_precision(said):
     obj = objectives.SigmoidRegression(A, (A[:, 0] > 0).astype(float))
     rounded = {**SIGMOID, "record": "sampled", "wire": "float32", "steplength": 1e-3}
     one, alone = said(2, "several", runs=[rounded, {**rounded, "method": "sync"}])
+    [sliced] = said(3, "several", runs=[{**rounded, "n_servers": 2}])
     x, key = np.zeros(5), _draws.key_from(3)
     for samples in _draws.samples(key, np.arange(K), 4, 20):
         read = x.astype(np.float32).astype(np.float64)
         x = x - 1e-3 * obj.minibatch(read, samples).astype(np.float32).astype(np.float64)
-    for found in (one, alone):
+    for found in (one, alone, sliced):
         np.testing.assert_array_equal(vector(found), x)
         assert not found["holds"]
         assert "no read is an iterate" in found["explained"]

@@ -22,6 +22,8 @@ CASES = [
     ({"transport": "pigeon"}, "transport must be one of"),
     ({"wire": "float16"}, "wire must be one of"),
     ({"wire": "float32", "transport": "shared"}, "wire must be 'float64' for transport"),
+    ({"n_servers": 0}, "n_servers must be an integer >= 1"),
+    ({"n_servers": 3}, "n_servers must leave ranks to work"),
     ({"patience": 0}, "patience must be a finite number > 0"),
     ({"record": "full+reads"}, "record must be one of 'sampled', 'full'"),
     ({"checkpoint": "/nowhere/at/all"}, "checkpoint must lie in an existing folder"),
@@ -29,6 +31,14 @@ CASES = [
     ({"comm": 3}, "comm must be an intracommunicator"),
     ({"n_updates": None}, "n_updates must be an integer"),
 ]
+
+
+def test_slices_that_cannot_be(said):
+    """These need more ranks than the other cases are tried with."""
+    calls = [{**BASE, "n_servers": 2, "transport": "shared"}, {**BASE, "n": 1, "n_servers": 2}]
+    shared, small = said(3, "refused", calls=calls)
+    assert "n_servers must be 1 for transport 'shared', got 2" in shared["said"]
+    assert "n_servers must be at most n, 1, got 2" in small["said"]
 
 
 @pytest.mark.parametrize("ranks", [1, 3])

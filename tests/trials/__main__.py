@@ -4,13 +4,18 @@ import argparse
 import json
 import sys
 
-from . import ctrl_c, fork, kill
+from . import ctrl_c, fork, kill, ranks
 
-KINDS = {"ctrl-c": (ctrl_c.trials, 200), "fork": (fork.trials, 100), "kill": (kill.trials, 200)}
+KINDS = {
+    "ctrl-c": (ctrl_c.trials, 200),
+    "fork": (fork.trials, 100),
+    "kill": (kill.trials, 200),
+    "ranks": (ranks.trials, 200),
+}
 
 parser = argparse.ArgumentParser(prog="python -m tests.trials", description="See tests/trials.")
 parser.add_argument("kind", choices=[*KINDS, "all"])
-parser.add_argument("--trials", type=int, help="how many of each kind (200, 100, 200)")
+parser.add_argument("--trials", type=int, help="how many of each kind (200, 100, 200, 200)")
 parser.add_argument("--seed", type=int, default=0, help="of the random moments")
 parser.add_argument("--json", action="store_true", help="one JSON object instead of lines")
 args = parser.parse_args()
