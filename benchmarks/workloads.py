@@ -42,6 +42,8 @@ Contestants = Iterator[Contestant | Absent]
 #: Steplengths of the timed runs: small enough that nothing diverges, and the same for everyone.
 #: Units of samples, so that for minibatches it is divided by M.
 STEP = {"W1": 0.1, "W1c": 0.1, "W2": 0.1, "W3": 0.01, "con": 0.01, "sim": 0.1}
+#: What the package is called where it works on ranks.
+RANKS = "asysg ranks"
 #: How the lock-free methods may write; what a version does not offer is reported as absent.
 UPDATES = ("atomic", "lossy", "replica")
 #: Updates that lose nothing: those the goals are about.
@@ -185,6 +187,7 @@ def ours(workload: Workload, p: int, quick: bool) -> Contestants:
     if workload.kind == "con":
         for record in ("sampled", False):
             yield _threads(workload, p, quick, "asysg", record, {})
+        yield _ranks(workload, p, quick)
         return
     for update in UPDATES:
         name = f"asysg {update}"
@@ -242,6 +245,15 @@ def _threads(
         run,
         f"asysg.minimize(method={method!r}, record={record!r}{_text(options)})",
     )
+
+
+def _ranks(workload: Workload, p: int, quick: bool) -> Contestant | Absent:
+    try:
+        from .peers.ranks import started
+    except ImportError as reason:
+        return Absent(RANKS, str(reason))
+    computes = f"asysg.mpi.minimize(method='asysg-con'), {p} ranks and a server"
+    return started(RANKS, "ours", "benchmarks.own_ranks", computes, workload, p, quick)
 
 
 def _simulated(workload: Workload, quick: bool) -> Contestant | Absent:

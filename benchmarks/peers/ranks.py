@@ -29,12 +29,19 @@ def mpiexec() -> str | None:
 
 
 def contestants(workload: Workload, p: int, quick: bool) -> Contestants:
-    starter, name = mpiexec(), "mpi4py Send/Recv"
+    computes = f"the same, {p} ranks and a server"
+    yield started("mpi4py Send/Recv", "peer", __name__, computes, workload, p, quick)
+
+
+def started(
+    name: str, role: str, module: str, computes: str, workload: Workload, p: int, quick: bool
+) -> Contestant | Absent:
+    """Return a contestant that is a module under mpiexec; it prints seconds and answer."""
+    starter = mpiexec()
     if starter is None:
-        yield Absent(name, "not installed: no mpiexec")
-        return
+        return Absent(name, "not installed: no mpiexec")
     given = data("con", workload.size, quick)
-    command = [starter, "-n", str(p + 1), sys.executable, "-m", __name__]
+    command = [starter, "-n", str(p + 1), sys.executable, "-m", module]
 
     def run(count: int) -> Reading:
         done = subprocess.run(
@@ -49,8 +56,7 @@ def contestants(workload: Workload, p: int, quick: bool) -> Contestants:
         seconds, answer = map(float, done.stdout.split())
         return Reading(seconds, count, answer)
 
-    computes = f"the same, {p} ranks and a server"
-    yield Contestant(name, "peer", p, run, computes, start=max(10, 10**6 // given.x0.size))
+    return Contestant(name, role, p, run, computes, start=max(10, 10**6 // given.x0.size))
 
 
 def main(n: int, rounds: int, quick: bool) -> None:
