@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InvalidArgument
-from . import _text
+from . import _on_ranks, _text
 
 if TYPE_CHECKING:
     from ..objectives import Network
+    from ..result import Trace
     from ..simulate.calibration import Calibration
     from ..simulate.speedups import Row, Study
 
@@ -79,7 +80,7 @@ def add(commands: Any) -> None:
         "threads (default)",
     )  # fmt: skip
     command.add_argument(
-        "--workers", type=_integers, metavar="P,P,...", help="worker counts (default: the table's)"
+        "--workers", type=integers, metavar="P,P,...", help="worker counts (default: the table's)"
     )
     command.add_argument("--updates", type=int, metavar="K", help="updates of each run")
     command.add_argument("--steplength", type=float, metavar="GAMMA", help="of each run")
@@ -98,6 +99,10 @@ def add(commands: Any) -> None:
     command.add_argument(
         "--threads", action="store_true",
         help="also run 1 and 2 real threads, and report the disagreement",
+    )  # fmt: skip
+    command.add_argument(
+        "--ranks", action="store_true",
+        help="with table1: also run 1 and 2 workers on MPI ranks, and report the disagreement",
     )  # fmt: skip
     command.add_argument("--out", metavar="PREFIX", help="write PREFIX.jsonl and PREFIX.png")
     _shared(command)
@@ -119,13 +124,14 @@ def add(commands: Any) -> None:
 
 def _shared(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--layers", type=_integers, default=LAYERS, metavar="N,N,...",
+        "--layers", type=integers, default=LAYERS, metavar="N,N,...",
         help="inputs, units of each layer, outputs (default 400,100,50,20,10)",
     )  # fmt: skip
     command.add_argument("--seed", type=int, default=0, help="of data and runs (default 0)")
 
 
-def _integers(text: str) -> tuple[int, ...]:
+def integers(text: str) -> tuple[int, ...]:
+    """Read integers between commas."""
     return tuple(int(word) for word in text.split(","))
 
 
@@ -173,6 +179,12 @@ def show(args: argparse.Namespace) -> int:
     workers = table.workers if args.workers is None else args.workers
     steplength = table.steplength if args.steplength is None else args.steplength
     updates = table.updates if args.updates is None else args.updates
+    if args.ranks and args.poster != "table1":
+        raise InvalidArgument(f"poster must be table1 for --ranks, got {args.poster}.")
+    if (args.threads or args.ranks) and 2 not in workers:
+        raise InvalidArgument(f"workers must include 2 for --threads and --ranks, got {workers}.")
+    if args.ranks:
+        _on_ranks.need("mpi4py")
     obj, x0 = _network(args)
     options: dict[str, Any] = {
         "method": table.method,
@@ -204,7 +216,9 @@ def show(args: argparse.Namespace) -> int:
         print(f"Some runs never reached their target: of {', '.join(map(str, missed))} workers.")
     real: list[dict[str, Any]] = []
     if args.threads:
-        real = _against_threads(obj, x0, found, options, args.seed)
+        real += _beside("real threads", _threads(obj, x0, options, args.seed), found)
+    if args.ranks:
+        real += _beside("real ranks", _ranks(args, options), found)
     if args.out is not None:
         _write(Path(args.out), args, costs, found, real)
         print(f"\nWritten: {args.out}.jsonl, {args.out}.png")
@@ -227,35 +241,41 @@ def _rows(found: Study, table: Table) -> list[tuple[str, ...]]:
     return rows
 
 
-def _against_threads(
-    obj: Network, x0: Any, found: Study, options: dict[str, Any], seed: int
-) -> list[dict[str, Any]]:
-    """Run one and two real threads, and print how far the simulation is from them."""
+def _threads(obj: Network, x0: Any, options: dict[str, Any], seed: int) -> dict[int, Trace]:
+    """Run one and two real threads."""
     from .._minimize import minimize
-    from ..simulate.speedups import curves_to_rows
 
-    if 2 not in found.workers:
-        raise InvalidArgument(f"workers must include 2 for --threads, got {found.workers}.")
-    curves = {
+    return {
         p: minimize(obj, x0, n_threads=p, n_records=100, rng=seed, **options).trace for p in (1, 2)
     }
+
+
+def _ranks(args: argparse.Namespace, options: dict[str, Any]) -> dict[int, Trace]:
+    """Run one and two workers on real ranks, and a server."""
+    problem = {"layers": args.layers, "seed": args.seed}
+    return {
+        p: _on_ranks.trace(_on_ranks.run(p, problem, n_records=100, rng=args.seed, **options))
+        for p in (1, 2)
+    }
+
+
+def _beside(name: str, curves: dict[int, Trace], found: Study) -> list[dict[str, Any]]:
+    """Print how far the simulation is from what ran for real."""
+    from ..simulate.speedups import curves_to_rows
+
     rows: list[Row] = curves_to_rows(curves)
-    lines: list[tuple[str, ...]] = [("2 workers", "real threads", "simulated", "simulated / real")]
+    lines: list[tuple[str, ...]] = [("2 workers", name, "simulated", "simulated / real")]
     records = []
+
+    def compare(what: str, real: float, virtual: float) -> None:
+        lines.append((what, f"{real:.3g}", f"{virtual:.3g}", f"{virtual / real:.3g}"))
+        records.append({"what": what, name: real, "simulated": virtual})
+
     for what in ("iteration_speedup", "time_speedup"):
-        real, virtual = getattr(rows[1], what), found.interval(2, what).mean
-        lines.append(
-            (what.replace("_", " "), f"{real:.3g}", f"{virtual:.3g}", f"{virtual / real:.3g}")
-        )
-        records.append({"real": what, "threads": real, "simulated": virtual})
+        compare(what.replace("_", " "), getattr(rows[1], what), found.interval(2, what).mean)
     for p in (1, 2):
-        real = float(curves[p].time[-1])
         seconds = [r["virtual_seconds"] for r in found.records if r["n_workers"] == p]
-        virtual = float(np.mean(seconds))
-        lines.append(
-            (f"seconds, p = {p}", f"{real:.3g}", f"{virtual:.3g}", f"{virtual / real:.3g}")
-        )
-        records.append({"real": f"seconds {p}", "threads": real, "simulated": virtual})
+        compare(f"seconds, p = {p}", float(curves[p].time[-1]), float(np.mean(seconds)))
     print()
     print(_text.table(lines))
     return records

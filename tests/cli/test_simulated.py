@@ -41,6 +41,17 @@ def test_speedup_beside_real_threads(capsys):
     assert main(["speedup", "--workers", "3", "--updates", "300", "--threads", *SMALL]) == 2
 
 
+def test_speedup_beside_real_ranks(capsys):
+    words = ["speedup", "--workers", "2", "--updates", "100", "--ranks", *SMALL]
+    assert main([*words, "--poster", "table2"]) == 2
+    assert "poster must be table1 for --ranks" in capsys.readouterr().err
+    pytest.importorskip("mpi4py", reason="mpi4py is not installed (asysg[mpi])")
+    assert main([*words, "--poster", "table1"]) == 0
+    said = capsys.readouterr().out
+    assert "real ranks" in said
+    assert "seconds, p = 2" in said
+
+
 def test_only_known_numbers_of_the_poster_are_shown():
     assert set(TABLES["table1"].poster) == {1, 8}
     assert set(TABLES["table2"].poster) == {1, 28, 32}

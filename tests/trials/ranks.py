@@ -2,7 +2,9 @@
 
 Each trial starts a job on 2 to 5 ranks, lets something happen to one of them at a moment between
 its start and its end, waits for the job to end, and starts it again from its checkpoint, with
-another number of ranks. Moments before the run, while ranks still import, are among them.
+another number of ranks. Moments before the run, while ranks still import, are among them; but a
+rank is stopped only once the run is on, where ``patience`` holds, and exits without an exception
+only once the ranks have met.
 """
 
 import json
@@ -53,8 +55,12 @@ class Slow(_worker.Gradients):
         return compute(self, *given)
 _worker.Gradients = Slow
 def look(state):
+    if state.nit == 0: print(json.dumps({"begun": True}), flush=True)
     if me and case["kind"] in ("raise", "exit", "vanish") and case["inside"]:
         if time.monotonic() > begun + case["after"]: end()
+if case["kind"] == "exit" and not case["inside"]:
+    asysg.mpi.minimize(
+        sigmoid(case["n"]), np.zeros(case["n"]), steplength=0.1, n_updates=20, n_records=1, rng=1)
 if me and case["kind"] in ("raise", "exit", "vanish") and not case["inside"]:
     time.sleep(case["after"]); end()
 result = asysg.mpi.minimize(
@@ -147,10 +153,10 @@ def happens(job: Job, case: dict) -> float | None:
             time.sleep(0.005)
         said = job.last("ended")
         return None if said is None else float(said["ended"])
-    if pid is None:
-        return None
+    while case["kind"] == "stop" and job.process.poll() is None and job.last("begun") is None:
+        time.sleep(0.005)
     time.sleep(case["after"])
-    if job.process.poll() is not None:
+    if pid is None or job.process.poll() is not None or job.last("status") is not None:
         return None
     try:
         if case["kind"] == "interrupt":
