@@ -54,7 +54,7 @@ def run(p: int, problem: dict[str, Any], **arguments: Any) -> dict[str, Any]:
     Raises
     ------
     ObjectiveError
-        If the ranks do not end well.
+        If the ranks do not end well, or the run is not completed.
     KeyboardInterrupt
         If they were interrupted.
     """
@@ -70,6 +70,8 @@ def run(p: int, problem: dict[str, Any], **arguments: Any) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(said[-1])
     if found["status"] == "interrupted":
         raise KeyboardInterrupt
+    if found["status"] != "completed":
+        raise ObjectiveError(f"{p} workers must complete, got: {found['message']}")
     return found
 
 
@@ -85,7 +87,11 @@ def trace(said: dict[str, Any]) -> Trace:
 
 
 def objective(problem: dict[str, Any]) -> tuple[Objective, Any]:
-    """Make an objective and a start: {"cifar": folder, None or samples} or {"layers": ...}."""
+    """Make an objective and a start.
+
+    ``{"layers": sizes, "seed": seed}`` is a planted network, ``{"cifar": folder or number of
+    generated images, "seed": seed}`` the experiment on CIFAR-10.
+    """
     seed = problem["seed"]
     if "layers" in problem:
         from ..objectives import Network
@@ -115,6 +121,7 @@ def main(asked: dict[str, Any]) -> None:
     kept = result.trace
     said = {
         "status": result.status,
+        "message": result.message,
         "n": obj.n,
         "n_samples": obj.n_samples,
         "cores": int(joblib.cpu_count()),

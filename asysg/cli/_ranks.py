@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import traceback
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -69,6 +70,9 @@ def check(args: argparse.Namespace) -> None:
         value = getattr(args, name.replace("-", "_"))
         if value != default and not args.mpi:
             raise InvalidArgument(f"{name} must be {default} without --mpi, got {value}.")
+    for name, *_ in NUMBERS:
+        if (value := getattr(args, name.replace("-", "_"))) < 1:
+            raise InvalidArgument(f"{name} must be an integer >= 1, got {value}.")
     if args.mpi and not 1 <= args.servers <= max(1, world().size - 1):
         raise InvalidArgument(
             f"servers must leave ranks to work, of {world().size}, got {args.servers}."
@@ -96,6 +100,8 @@ def together(prepare: Callable[[], T]) -> T:
     Elsewhere
         On the others.
     """
+    from ..mpi import _presence
+
     comm = world()
     error: Exception | None = None
     try:
@@ -107,7 +113,14 @@ def together(prepare: Callable[[], T]) -> T:
         return done
     if comm.rank:
         raise Elsewhere
-    if error is not None:
-        raise error
     rank, text = failed[0]
-    raise InvalidArgument(f"rank {rank} could not start. {text}")
+    raise _presence.everywhere(error or InvalidArgument(f"rank {rank} could not start. {text}"))
+
+
+def end_if_alone(error: BaseException) -> None:
+    """End the job if this rank alone has raised, since the others wait for it."""
+    from ..mpi import _presence
+
+    if world().size > 1 and not _presence.is_everywhere(error):
+        traceback.print_exception(error)
+        _presence.abort(f"rank {world().rank} has ended by {type(error).__name__}", 1)

@@ -109,6 +109,9 @@ def show(args: argparse.Namespace) -> int:
     )
     print(_text.table(rows(study, said[0][0]["cores"])))
     print("\n*: more ranks than cores; these seconds say nothing of a cluster of as many hosts.")
+    missed = [p for p in counts if study.interval(p).reached < args.replicates]
+    if missed:
+        print(f"Some runs never reached their target: of {', '.join(map(str, missed))} workers.")
     if args.replicates > 1:
         print("In brackets: 95 % confidence of the mean over replicates.")
     print(_text.wrap(NOTE))

@@ -159,7 +159,8 @@ def run(args: argparse.Namespace) -> int:
         started(args, setup, objective)
     except _ranks.Elsewhere:
         return 2
-    except Exception:
+    except BaseException as error:
+        _ranks.end_if_alone(error)
         if _ranks.world().rank == 0:
             raise
         return 1  # rank 0 says why
@@ -352,7 +353,8 @@ def staleness(
         return 0, None, "not measured (record off)"
     if args.max_delay == "auto":
         T = DELAY_PER_THREAD * p
-        return T, T, f"T = {T}, enforced ({DELAY_PER_THREAD} a thread; --max-delay none measures)"
+        each = "gradient under way" if args.mpi else "thread"
+        return T, T, f"T = {T}, enforced ({DELAY_PER_THREAD} a {each}; --max-delay none measures)"
 
     if args.mpi:
         return p - 1, None, "to be measured (the prescription is for one less than are under way)"

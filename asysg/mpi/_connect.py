@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import InvalidArgument
 from ._iterate import edges
+from ._presence import everywhere
 from ._wire import AWAKE, ECHO, RankSlot, RankWire, Side
 
 if TYPE_CHECKING:
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 TRANSPORTS = ("auto", "messages", "shared")
+#: Ranks a core, up to which those that wait stay awake for a moment, and give the core away at
+#: every look. With more of them that costs those that work more than sleeping and waking up does.
+CROWD = 2.5
 #: Rounds of the measurement, the first of which is not counted.
 ROUNDS = 6
 #: Slots that use a window have tags of their own.
@@ -91,16 +95,17 @@ def connect(
         transport = "messages"
     node = comm.Split_type(MPI.COMM_TYPE_SHARED)
     assert isinstance(node, MPI.Intracomm)
-    awake = AWAKE if node.size <= joblib.cpu_count() else 0.0
+    awake = AWAKE if node.size <= CROWD * joblib.cpu_count() else 0.0
     places = comm.bcast(MPI.Group.Translate_ranks(comm.group, None, node.group))
     near = [rank for rank in range(1, comm.size) if places[rank] != MPI.UNDEFINED]
     window, ways, seconds = None, {}, {}
     if transport == "shared" and not near:
         node.Free()
-        raise InvalidArgument(
+        text = (
             "transport must not be 'shared' where no worker runs on the server's host, got "
             "'shared'. Use 'auto'."
         )
+        raise everywhere(InvalidArgument(text))
     if near and transport != "messages" and (comm.rank == 0 or comm.rank in near):
         # Each worker brings its own memory, near to where it runs.
         size = 0 if comm.rank == 0 else 16 * n * in_flight

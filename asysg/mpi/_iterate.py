@@ -14,6 +14,7 @@ it is x_k. And since an update is done element by element, the bits are those of
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
@@ -21,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._core.rank import descend
-from ._wire import ORDER, SLICE, Idle, RankWire, Slot
+from ._wire import ORDER, SLICE, Idle, RankWire, SilentRank, Slot
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -107,12 +108,20 @@ class Sliced:
         See `Idle`.
     x : ndarray of shape (n,)
         Copied.
+    patience : float or None
+        Seconds another server may take to send its slice.
     """
 
     def __init__(
-        self, comm: MPI.Comm, n_servers: int, awake: float, x: NDArray[np.float64]
+        self,
+        comm: MPI.Comm,
+        n_servers: int,
+        awake: float,
+        x: NDArray[np.float64],
+        patience: float | None = None,
     ) -> None:
-        self._comm, self._n_servers, self._awake = comm, n_servers, awake
+        self._comm, self._n_servers = comm, n_servers
+        self._awake, self._patience = awake, patience
         self._edges, self._x = edges(len(x), n_servers), x.copy()
         self._own = Whole(self._x[: self._edges[1]])
         self._gathered = True
@@ -142,6 +151,13 @@ class Sliced:
             self._slice(0)[:] = self._own.x
             idle = Idle(self._awake)
             while not MPI.Request.Testall(coming):
+                waited = time.perf_counter() - idle.begin
+                if self._patience is not None and waited > self._patience:
+                    raise SilentRank(
+                        f"the other servers must answer within patience = {self._patience:g} s, "
+                        f"got nothing from one of the ranks 1..{self._n_servers - 1}. Is its "
+                        "process stopped?"
+                    )
                 idle()
             self._gathered = True
         return self._x

@@ -217,7 +217,7 @@ def minimize(
             options, plan, state, x = agreed(own, prepared)
             result = ranks(own, plan, options, state, x, held)
         except BaseException as error:
-            if is_everywhere(error):  # else this rank is alone with it, and ends the job
+            if world.size == 1 or is_everywhere(error):  # else this rank is alone with it
                 own.Free()
             raise
         own.Free()

@@ -11,16 +11,18 @@ not:
   without an exception leaves the others waiting, as in any MPI program.
 
 What is raised on every rank (`everywhere`) needs no abort: all of them leave, each with its own
-traceback.
+traceback. If they do not, because some have caught it and go on, the job ends after `LINGER`.
 """
 
 from __future__ import annotations
 
 import atexit
+import multiprocessing
 import os
 import sys
+import time
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from ._wire import Idle
 
@@ -30,16 +32,22 @@ if TYPE_CHECKING:
 #: What launchers tell the processes that they start.
 LAUNCHED = ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK")
 INTERRUPTED = 130
+#: Seconds a rank that ended by an exception of all waits for the others to end.
+LINGER = 10.0
+#: Seconds a launcher is given to pass the last line on; some drop what they have when a job ends.
+FORWARDED = 0.1
 
 _guarded = False
 #: By the ranks of a communicator, a copy of it for calls and farewells.
 _watches: dict[tuple[int, ...], MPI.Intracomm] = {}
 _raised_everywhere: BaseException | None = None
+_ended_by: str | None = None
 
 
 def guard_if_launched() -> None:
     """Guard this rank as soon as the package is imported, if a launcher has started it."""
-    if any(name in os.environ for name in LAUNCHED):
+    child = multiprocessing.current_process().name != "MainProcess"  # of a rank: no rank itself
+    if not child and any(name in os.environ for name in LAUNCHED):
         try:
             from mpi4py import MPI  # noqa: F401 - starts MPI
         except ImportError:
@@ -59,7 +67,9 @@ def guard() -> None:
     before = sys.excepthook
 
     def ended(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        global _ended_by
         before(kind, error, trace)
+        _ended_by = kind.__name__
         if error is _raised_everywhere or MPI.Is_finalized():
             return
         interrupted = issubclass(kind, KeyboardInterrupt)
@@ -70,7 +80,10 @@ def guard() -> None:
 
 
 def muster(comm: MPI.Intracomm) -> None:
-    """Wait until every rank of a communicator is here, and let those that have left end the job."""
+    """Call the other ranks of a communicator, so that one that has left ends the job.
+
+    The first time all wait for one another; later each waits for rank 0, and rank 0 for all.
+    """
     from mpi4py import MPI
 
     ranks = tuple(MPI.Group.Translate_ranks(comm.group, None, MPI.COMM_WORLD.group))
@@ -93,26 +106,32 @@ def leave() -> None:
     """Wait, asleep, until all ranks that this one has met are leaving too."""
     from mpi4py import MPI
 
-    if MPI.Is_finalized():
+    # ``python -m mpi4py`` ends the job by itself where a rank has failed, but only after this.
+    if MPI.Is_finalized() or "mpi4py.run" in sys.modules:
         return
+    begin = time.perf_counter()
     leaving = [(watch, watch.Ibarrier()) for watch in _watches.values()]
     idle = Idle(0.0)
     while not all(everyone.Test() for _, everyone in leaving):
         if any(watch.Iprobe(MPI.ANY_SOURCE) for watch, _ in leaving):
             rank = MPI.COMM_WORLD.rank
             abort(f"rank {rank} has ended while others call asysg.mpi.minimize", 1)
+        if _ended_by is not None and time.perf_counter() - begin > LINGER:
+            abort(f"rank {MPI.COMM_WORLD.rank} has ended by {_ended_by}", 1)
         idle()
     for watch, _ in leaving:
         watch.Free()
 
 
-def abort(why: str, code: int) -> None:
+def abort(why: str, code: int) -> NoReturn:
     """End all ranks, with one line that says why."""
     from mpi4py import MPI
 
     sys.stdout.flush()
     print(f"asysg: {why}; the job is aborted.", file=sys.stderr, flush=True)
+    time.sleep(FORWARDED)
     MPI.COMM_WORLD.Abort(code)
+    os._exit(code)  # some libraries return from Abort, and the launcher ends the ranks a bit later
 
 
 def everywhere(error: BaseException) -> BaseException:

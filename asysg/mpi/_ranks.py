@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -19,10 +18,10 @@ from ..errors import InvalidArgument, ObjectiveError
 from ..result import Result
 from ._connect import Connection, connect
 from ._iterate import NO_MORE, Iterate, Obedient, Sliced, Whole, edges, order
-from ._presence import everywhere
-from ._server import Barrier, Rule, Server, SilentWorker
+from ._presence import abort, everywhere
+from ._server import Barrier, Rule, Server
 from ._signals import Held
-from ._wire import STOP, TEXT, LocalWire, Wire
+from ._wire import STOP, TEXT, LocalWire, SilentRank, Wire
 from ._worker import Work, serve
 
 if TYPE_CHECKING:
@@ -88,7 +87,8 @@ def ranks(
     Raises
     ------
     ObjectiveError, InvalidArgument, RuntimeError
-        On every rank, if the run ended by an exception on one; on that one, its own.
+        On every rank, if rank 0 or an objective raised; on that rank, its own. An exception of
+        another kind is that rank's alone.
     """
     n, n_servers = plan.objective.n, options.n_servers
     if comm.size == 1:
@@ -98,6 +98,7 @@ def ranks(
     connection = connect(comm, n, options.in_flight, options.transport, options.wire, n_servers)
     ended: Result | None = None
     failure: BaseException | None = None
+    work = Work(plan, local=options.local) if comm.rank >= n_servers else None
     try:
         if comm.rank == 0:
 
@@ -107,7 +108,7 @@ def ranks(
             def keep(x: NDArray[np.float64]) -> Iterate:
                 if n_servers == 1:
                     return Whole(x)
-                return Sliced(comm, n_servers, connection.wire.awake, x)
+                return Sliced(comm, n_servers, connection.wire.awake, x, options.patience)
 
             result, server = lead(plan, options, connection.wire, keep, state, x, held, text_of)
             ended = with_cluster(result, server, options, connection)
@@ -115,14 +116,14 @@ def ranks(
             at = edges(n, n_servers)
             Obedient(comm, connection.wire, at[comm.rank + 1] - at[comm.rank]).serve()
         else:
-            serve(comm, connection.wire, plan, Work(plan, local=options.local))
-    except SilentWorker:
+            assert work is not None
+            failure = serve(comm, connection.wire, plan, work)
+    except SilentRank:
         # It will take part in nothing any more, and MPI cannot end without it.
         traceback.print_exc()
-        sys.stderr.flush()
-        comm.Abort(1)
+        abort("a rank is silent", 1)
     except BaseException as error:
-        if 0 < comm.rank < n_servers:
+        if comm.rank:
             raise  # nobody else knows: this rank ends the job
         failure = error
     if comm.rank == 0:
@@ -176,7 +177,9 @@ def lead(
     if plan.checkpoint is not None:
         plan.checkpoint.pending = server.pending
     with drained(server), held.ready():
-        return run(plan, server, state, lambda: len(server.updates)), server
+        result = run(plan, server, state, lambda: len(server.updates))
+    server.complain()  # also of a worker that was heard last
+    return result, server
 
 
 @contextmanager
@@ -184,7 +187,7 @@ def drained(server: Server) -> Iterator[None]:
     """Leave with nothing under way, whatever happened."""
     try:
         yield
-    except SilentWorker:
+    except SilentRank:
         raise  # there is no waiting for that one
     except BaseException:
         server.drain()

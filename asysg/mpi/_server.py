@@ -39,15 +39,11 @@ from .._core.threads import LOG
 from .._plan import Plan
 from ..errors import ObjectiveError
 from ._iterate import Iterate
-from ._wire import GO_ON, RAISED, WORK, Slot, Wire
+from ._wire import GO_ON, RAISED, WORK, SilentRank, Slot, Wire
 
 #: Without a gradient for so long, the server looks whether it has been told to stop.
 LOOK_UP = 0.05
 TROUBLE = {FAILED: "failed", NOT_FINITE: "diverged"}
-
-
-class SilentWorker(TimeoutError):
-    """A worker has not answered for longer than the patience of the run."""
 
 
 @dataclass(frozen=True)
@@ -157,13 +153,13 @@ class Server:
         ------
         ObjectiveError
             If a worker raised, with its traceback.
-        SilentWorker
+        SilentRank
             If a worker was silent for longer than the rule's patience.
         """
         base, stride = self.clock, int(len(gamma) > 1)
         self.log = np.zeros(until - base, dtype=LOG) if self.plan.record == "full" else None
         end, self._gamma = time.perf_counter() + LOOK_UP, float(gamma[0])
-        self._lose_patience()
+        self._look_around()
         while self.clock < until and self.trouble is None:
             while self._may_give():
                 self._give(self._free.popleft(), self._draw())
@@ -178,6 +174,7 @@ class Server:
         idle = self._wire.idle()
         while len(self._arrived) < len(self._out):
             if not self._poll():
+                self._lose_patience()
                 idle()
         self._iterate.forget()
         self._out.clear()
@@ -297,25 +294,34 @@ class Server:
             if time.perf_counter() > end:
                 return False
             idle()
+        self.complain()
+        return True
+
+    def _look_around(self) -> None:
+        """Take in what has arrived between two blocks; raise if a worker is silent or raised."""
+        self._poll()
+        self.complain()
+        self._lose_patience()
+
+    def complain(self) -> None:
+        """Raise if a worker has said that it has raised."""
         if self._told:
             rank, (worker, text) = next(iter(self._told.items()))
             raise ObjectiveError(
                 f"worker {worker} (rank {rank}) raised while it computed a gradient.\n{text}"
             )
-        return True
 
     def _lose_patience(self) -> None:
         """Raise if a worker has been silent for too long."""
         patience = self.rule.patience
         if patience is None:
             return
-        self._poll()
         answered = {slot.number for slot in self._arrived}
         for number, out in self._out.items():
             waited = time.perf_counter() - out.since
             if number not in answered and waited > patience:
                 slot = self._wire.slots[number]
-                raise SilentWorker(
+                raise SilentRank(
                     f"worker {slot.worker} (rank {slot.rank}) must answer within patience = "
                     f"{patience:g} s, got nothing for {waited:.3g} s. Is its process stopped?"
                 )
@@ -338,7 +344,7 @@ class Barrier(Server):
         self.log = np.zeros(until - base, dtype=LOG) if self.plan.record == "full" else None
         end = time.perf_counter() + LOOK_UP
         slots = self._wire.slots[: self.plan.M]
-        self._lose_patience()
+        self._look_around()
         while self.clock < until:
             if not self._out:
                 for part, slot in enumerate(slots):

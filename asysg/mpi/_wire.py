@@ -49,15 +49,19 @@ RAISED = 3
 #: Slot s of a worker has the tag s; these are those of its traceback, and of what passes between
 #: servers.
 TEXT, ORDER, SLICE = 1 << 14, (1 << 14) + 1, (1 << 14) + 2
-#: Seconds a rank that waits stays awake where it has a core of its own, and the longest sleep.
+#: Seconds a rank that waits stays awake where few share a core, and the longest sleep.
 AWAKE, NAP = 2e-4, 1e-3
+
+
+class SilentRank(TimeoutError):
+    """A rank has not answered for longer than the patience of the run."""
 
 
 class Idle:
     """Wait without burning a core that others may need.
 
-    Stay awake for a while where ranks have cores of their own; then, and where they share cores
-    from the start, sleep. Each sleep is an eighth of what was waited so far (and as long as the
+    Stay awake for a while where few ranks share a core; then, and where many do from the start,
+    sleep. Each sleep is an eighth of what was waited so far (and as long as the
     system's shortest), so that it hardly delays the answer.
 
     Parameters
@@ -289,15 +293,16 @@ class RankWire:
 class LocalSlot:
     """A slot of the server with itself, where there is no other rank."""
 
-    def __init__(self, number: int, n: int, work: Callable[[Side, Side], None]) -> None:
+    def __init__(
+        self, number: int, n: int, work: Callable[[Side, Side], None], answered: list[int]
+    ) -> None:
         self.number, self.worker, self.rank = number, 0, 0
         self.out, self.back = Side(n), Side(n)
-        self._work = work
-        self.answered = False
+        self._work, self._answered = work, answered
 
     def post(self, *, vector: bool = True) -> None:
         """Compute the answer."""
-        self.answered = True  # even if it raises: nothing is under way then
+        self._answered.append(self.number)  # even if it raises: nothing is under way then
         self._work(self.out, self.back)
 
 
@@ -305,15 +310,15 @@ class LocalWire:
     """The slots of a server without workers: it computes for itself when it hands out work."""
 
     def __init__(self, n: int, in_flight: int, work: Callable[[Side, Side], None]) -> None:
-        self.slots = [LocalSlot(number, n, work) for number in range(in_flight)]
+        self._answered: list[int] = []
+        self.slots = [LocalSlot(number, n, work, self._answered) for number in range(in_flight)]
 
     def idle(self) -> Idle:
         """Return what to call between two polls; there is nothing to wait for."""
         return Idle(0.0)
 
     def poll(self) -> list[int]:
-        """Return the slots whose gradient was computed since the last call."""
-        arrived = [slot.number for slot in self.slots if slot.answered]
-        for number in arrived:
-            self.slots[number].answered = False
+        """Return the slots whose gradient was computed since the last call, in that order."""
+        arrived = self._answered.copy()
+        self._answered.clear()
         return arrived

@@ -62,13 +62,13 @@ class Work:
         return OK
 
 
-def serve(comm: MPI.Intracomm, wire: RankWire, plan: Plan, work: Work) -> None:
+def serve(comm: MPI.Intracomm, wire: RankWire, plan: Plan, work: Work) -> BaseException | None:
     """Compute what the server asks for until it has said on every slot that this is all.
 
-    Raises
-    ------
-    Exception
-        What the objective raised here, after the server was told and everyone was stopped.
+    Returns
+    -------
+    Exception or None
+        What the objective raised here; the server was told.
     """
     failure: BaseException | None = None
     waiting: deque[int] = deque()
@@ -93,5 +93,4 @@ def serve(comm: MPI.Intracomm, wire: RankWire, plan: Plan, work: Work) -> None:
                     comm.send(traceback.format_exc(), 0, TEXT)  # the server waits for it
                     continue
             slot.post()
-    if failure is not None:
-        raise failure
+    return failure
