@@ -160,11 +160,13 @@ def run(
             status = "interrupted"
         if status in ("completed", "interrupted", "stopped"):
             save(now=True)
+        log = None if record is None else record.entries()
+    with plan.objective._one_thread():
         return finish(
             plan,
             merged(state, engine, workers()),
             Ending(status, kept, kept_at, engine.trouble),
-            None if record is None else record.entries(),
+            log,
             np.concatenate(reads) if reads else None,
         )
 

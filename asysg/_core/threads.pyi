@@ -13,6 +13,8 @@ SEGMENT: int
 LARGEST_SEGMENT: int
 RECORDING: dict[bool | str, int]
 
+def segment_for(n: int) -> int: ...
+
 class Threads:
     def __init__(
         self,

@@ -7,7 +7,7 @@ import pytest
 
 from asysg import _draws
 from asysg._core.openmp import openmp_version
-from asysg._core.threads import Threads
+from asysg._core.threads import Threads, segment_for
 
 DOUBLES = ctypes.POINTER(ctypes.c_double)
 GRADIENT = ctypes.CFUNCTYPE(
@@ -119,6 +119,15 @@ def test_every_sample_is_touched_once_and_descended_once(p, recording):
     assert sorted(fast.touched) == sorted(fast.calls) == sorted(samples(100).tolist())
     assert engine.x[0] == 0.125 * (3.0 + samples(100)).sum()
     assert engine.clock == 100
+
+
+def test_segments_are_whole_lines_and_neither_small_nor_large():
+    for n in (1, 512, 20_000, 46_380, 100_000, 10**7):
+        size = segment_for(n)
+        assert size % 16 == 0
+        assert 512 <= size <= 2048
+    assert segment_for(1000) == 512
+    assert segment_for(10**6) == 2048
 
 
 def test_touched_ahead():
