@@ -21,7 +21,7 @@ from ._iterate import NO_MORE, Iterate, Obedient, Sliced, Whole, edges, order
 from ._presence import abort, everywhere
 from ._server import Barrier, Rule, Server
 from ._signals import Held
-from ._wire import STOP, TEXT, LocalWire, SilentRank, Wire
+from ._wire import STOP, TEXT, Idle, LocalWire, SilentRank, Wire
 from ._worker import Work, serve
 
 if TYPE_CHECKING:
@@ -131,6 +131,7 @@ def ranks(
             slot.out.header["kind"] = STOP
             slot.send(vector=False)
         order(comm, n_servers, NO_MORE)
+    gather_round(comm, connection.wire.idle(), options.patience)
     told = comm.bcast(None if failure is None else (type(failure).__name__, str(failure)))
     connection.free()
     if failure is not None:
@@ -139,6 +140,19 @@ def ranks(
         kind = SAME.get(told[0], RuntimeError)
         raise everywhere(kind(f"Rank 0 ended the run. {told[0]}: {told[1]}"))
     return ended
+
+
+def gather_round(comm: MPI.Intracomm, idle: Idle, patience: float | None) -> None:
+    """Wait for all ranks; abort the job if rank 0 waits longer than its patience.
+
+    A worker that was never given work may be stopped without anyone having missed it until now.
+    """
+    everyone = comm.Ibarrier()
+    while not everyone.Test():
+        waited = time.perf_counter() - idle.begin
+        if comm.rank == 0 and patience is not None and waited > patience:
+            abort(f"a rank must end within patience = {patience:g} s, got nothing from it", 1)
+        idle()
 
 
 def lead(

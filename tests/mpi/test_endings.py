@@ -188,6 +188,18 @@ def test_a_silent_worker_ends_the_job(start):
         time.sleep(0.02)
 
 
+def test_a_worker_without_work_that_is_stopped_is_missed_at_the_end(start):
+    """A minibatch of two samples has no part for the third worker."""
+    job = start(
+        4, "endless", pace=0.002, **SIGMOID, n_updates=200, method="sync", batch_size=2,
+        patience=1.0,
+    )  # fmt: skip
+    until(job, "begun")
+    os.kill(pids(job, 4)[3], signal.SIGSTOP)
+    assert job.wait() != 0
+    assert "a rank must end within patience = 1 s" in job.err.read_text()
+
+
 def test_ranks_that_disagree_are_refused_on_every_rank(said):
     cases = {
         "n_updates": ([100, 200], "n_updates must be the same on every rank, got 100 on rank 0"),
