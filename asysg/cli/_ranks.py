@@ -55,7 +55,8 @@ def options(args: argparse.Namespace) -> dict[str, Any]:
 
 def workers(args: argparse.Namespace) -> int:
     """Return how many ranks work."""
-    return max(1, int(world().size) - args.servers)
+    size: int = world().size
+    return max(1, size - int(args.servers))
 
 
 def check(args: argparse.Namespace) -> None:

@@ -272,7 +272,8 @@ class RankWire:
         begun = self._partly + (self._test(self._incoming) or [])
         if not begun:
             return []
-        self._partly, arrived = [], []
+        arrived: list[int] = []
+        self._partly = []
         for number in begun:
             (arrived if self.slots[number].received() else self._partly).append(number)
         return arrived
