@@ -51,7 +51,7 @@ html_title = "asysg"
 html_theme_options = {"show_toc_level": 2, "navigation_with_keys": False}
 
 
-COMMANDS = ("run", "plan", "speedup", "calibrate", "phase", "verify", "info")
+COMMANDS = ("run", "plan", "speedup", "calibrate", "cifar", "phase", "verify", "info")
 
 
 def help_of_the_commands(app):
