@@ -48,7 +48,7 @@ def test_the_table_is_by_the_authors_definition():
     one, eight = rows(study, cores=2)[1:]
     assert one[:5] == ("mpi-1", "1 [1, 1]", "1.01", "1 [1, 1]", "1")
     assert eight[:5] == ("mpi-8", "8 [8, 8]", "5.96", "2 [2, 2] *", "5")
-    assert eight[5:] == ("1.50", "3")
+    assert eight[5:] == ("1.50", "3", "1")
 
 
 @pytest.mark.parametrize(
