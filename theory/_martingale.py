@@ -103,7 +103,8 @@ def martingale_test(
         return Outcome(name, null, 0.0, 1.0, a)
     reach = np.zeros(z.size) if b is None else np.abs(w) * b[~still] / sd
     total = float(z.sum())
-    return Outcome(name, null, total / scale, min(1.0, math.exp(-_log_e(total, w, reach))), a)
+    p_value = math.exp(min(0.0, -_log_e(total, w, reach)))  # 1/E, at most 1
+    return Outcome(name, null, total / scale, p_value, a)
 
 
 def _log_e(total: float, w: Array, reach: Array) -> float:

@@ -88,3 +88,11 @@ def test_the_p_value_by_hand():
 def test_refusals(call, name):
     with pytest.raises(InvalidArgument, match=rf"^{name} "):
         call()
+
+
+def test_an_increment_that_may_be_huge_costs_every_bet_and_raises_nothing():
+    """The e-value is then smaller than the smallest float, its inverse larger than the largest."""
+    one = np.ones(1000)
+    found = testing.martingale_test(0 * one, one, bounds=1e6 * one, alpha=1e-6)
+    assert found.p_value == 1.0
+    assert not found.rejected
