@@ -33,6 +33,8 @@ class Struct(ctypes.Structure):
         *((name, ctypes.c_void_p) for name in ("partial", "sup", "full_value", "full_gradient")),
         ("descend", DESCEND),
         ("touch", TOUCH),
+        ("minibatch", ctypes.c_void_p),
+        ("batch_size", ctypes.c_int64),
     )
 
 

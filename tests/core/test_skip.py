@@ -300,6 +300,8 @@ def test_an_index_that_comes_twice_is_not_skipped_over():
             *((name, ctypes.c_void_p) for name in ["value", "gradient", "partial"]),
             ("support", SUPPORT),
             *((name, ctypes.c_void_p) for name in ["value_", "gradient_", "descend", "touch"]),
+            ("minibatch", ctypes.c_void_p),
+            ("batch_size", ctypes.c_int64),
         )
 
     @SUPPORT

@@ -38,6 +38,8 @@ class Struct(ctypes.Structure):
         ("full_gradient", ctypes.c_void_p),
         ("descend", ctypes.c_void_p),
         ("touch", ctypes.c_void_p),
+        ("minibatch", ctypes.c_void_p),
+        ("batch_size", ctypes.c_int64),
     )
 
 

@@ -66,10 +66,11 @@ if me and case["kind"] in ("raise", "exit", "vanish") and not case["inside"]:
     time.sleep(case["after"]); end()
 result = asysg.mpi.minimize(
     sigmoid(case["n"]), np.zeros(case["n"]), method=case["method"], steplength=0.1, rng=7,
-    n_updates=case["K"], n_records=case["K"], record="full", batch_size=2, callback=look,
+    n_updates=case["K"], n_records=case["K"], record="full", batch_size=4, callback=look,
     checkpoint=case["checkpoint"], checkpoint_every=case["every"], patience=case["patience"],
     n_servers=case["n_servers"], **case["more"])
 if result is not None:
+    say(returned=True)
     say(
         status=result.status, nit=result.nit,
         draws=bool((np.sort(result.log["draw"]) == np.arange(result.nit)).all()),
@@ -192,7 +193,8 @@ def trial(case: dict, ranks: int, again: int, folder: Path) -> dict:
     if case["kind"] == "interrupt":
         if done is not None and done["status"] not in ("interrupted", "completed"):
             found["wrong"].append(f"status {done['status']}")
-        if done is None and job.last("begun") is not None:
+        # What comes after the call is the script's to lose.
+        if job.last("returned") is None and job.last("begun") is not None:
             found["wrong"].append("no partial result")
         if done is None and code == 0:
             found["wrong"].append("exit code 0 without a result")
