@@ -160,13 +160,12 @@ def run(
             status = "interrupted"
         if status in ("completed", "interrupted", "stopped"):
             save(now=True)
-        log = None if record is None else record.entries()
-    with plan.objective._one_thread():
+        # Still here, where Ctrl-C is only noted: what is done must not be lost at the end.
         return finish(
             plan,
             merged(state, engine, workers()),
             Ending(status, kept, kept_at, engine.trouble),
-            log,
+            None if record is None else record.entries(),
             np.concatenate(reads) if reads else None,
         )
 

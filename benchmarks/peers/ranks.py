@@ -6,26 +6,22 @@ their update. Prints the seconds between two barriers.
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
-import sysconfig
 import time
 from pathlib import Path
 
 import mpi4py
 import numpy as np
 
+from asysg import InvalidArgument
+from asysg.cli._on_ranks import mpiexec
+
 from ..measure import Absent, Contestant, Reading
 from ..workloads import STEP, Contestants, Workload, data
 
 #: Seconds one start of all ranks with its rounds may take.
 PATIENCE = 300.0
-
-
-def mpiexec() -> str | None:
-    """Find the starter: beside this Python, or on the path."""
-    return shutil.which("mpiexec", path=sysconfig.get_path("scripts")) or shutil.which("mpiexec")
 
 
 def contestants(workload: Workload, p: int, quick: bool) -> Contestants:
@@ -37,9 +33,10 @@ def started(
     name: str, role: str, module: str, computes: str, workload: Workload, p: int, quick: bool
 ) -> Contestant | Absent:
     """Return a contestant that is a module under mpiexec; it prints seconds and answer."""
-    starter = mpiexec()
-    if starter is None:
-        return Absent(name, "not installed: no mpiexec")
+    try:
+        starter = mpiexec()
+    except InvalidArgument as reason:
+        return Absent(name, str(reason))
     given = data("con", workload.size, quick)
     command = [starter, "-n", str(p + 1), sys.executable, "-m", module]
 

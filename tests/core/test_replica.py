@@ -1,11 +1,15 @@
 """Replica mode asks an objective for `descend` and `touch` rightly, and stops where it fails."""
 
 import ctypes
+import platform
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from asysg import _draws
+from asysg._core import linear
 from asysg._core.openmp import openmp_version
 from asysg._core.threads import Threads, segment_for
 
@@ -143,6 +147,14 @@ def test_touched_ahead():
         assert [s for name, s in order if name == what] == expected
     kinds = "".join(name[0] for name, _ in order)
     assert kinds == "t" * 16 + "ct" * 84 + "c" * 16
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="looks for an instruction of x86-64")
+def test_what_touches_is_in_the_compiled_code():
+    """To gcc a function that only prefetches does nothing, and may be left out."""
+    code = Path(linear.__file__).read_bytes()
+    # prefetcht0 by an address in a register, with or without an offset; one loop was not left out.
+    assert len(re.findall(rb"\x0f\x18[\x08-\x0f\x48-\x4f]", code)) > 10
 
 
 class Tagged(list):

@@ -103,6 +103,21 @@ def test_signals_at_every_line(obj, handler, p, own, n_signals):
     assert "interrupted" in statuses
 
 
+def test_a_signal_while_the_run_is_certified_loses_nothing(obj, monkeypatch):
+    certify = _run.certify
+
+    def interrupted(*given):
+        signal.raise_signal(signal.SIGINT)
+        return certify(*given)
+
+    monkeypatch.setattr(_run, "certify", interrupted)
+    result = asysg.minimize(
+        obj, X0, steplength=0.1, n_updates=100, n_threads=1, record="full", rng=0
+    )
+    assert result.status == "completed"
+    assert whole(result)
+
+
 def test_second_signal_ends_a_callback(obj):
     """The first waits until the callback has returned."""
     lines = []

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -10,18 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from asysg.cli._on_ranks import mpiexec
+
 pytest.importorskip("mpi4py", reason="mpi4py is not installed (asysg[mpi])")
 
 PROGRAMS = Path(__file__).with_name("programs.py")
 LIMIT = 120
-
-
-def mpiexec() -> str:
-    """Return the mpiexec of this environment, or of the system."""
-    beside = Path(sys.executable).with_name("mpiexec")
-    found = str(beside) if beside.exists() else shutil.which("mpiexec")
-    assert found, "mpi4py is installed, but no mpiexec"
-    return found
 
 
 def command(ranks: int, program: str, **arguments) -> list[str]:

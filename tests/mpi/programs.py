@@ -10,7 +10,7 @@ from mpi4py import MPI
 
 import asysg
 from asysg import objectives
-from asysg.mpi import _worker
+from asysg.mpi import _iterate, _presence, _worker
 
 RANK, SIZE = MPI.COMM_WORLD.rank, MPI.COMM_WORLD.size
 
@@ -141,6 +141,31 @@ def refused(calls):
             said = f"{type(error).__name__}: {error}"
         if RANK == 0:
             say(said=said)
+
+
+def sizes(**arguments):
+    """Every rank says how long the vectors are that it applies gradients to, and how many."""
+    apply, seen = _iterate.descend, []
+    _iterate.descend = lambda x, *given: (seen.append(len(x)), apply(x, *given))
+    run(**arguments)
+    say(rank=RANK, applied=seen)
+
+
+def caught_by_others(rank, **arguments):
+    """Let the objective raise on one rank, which ends; the others catch it and wait for it."""
+    _presence.LINGER, compute = 0.5, _worker.Gradients.sum
+
+    class Breaking(_worker.Gradients):
+        def sum(self, *given):
+            if RANK == rank:
+                raise ValueError("boom")
+            return compute(self, *given)
+
+    _worker.Gradients = Breaking
+    try:
+        run(**arguments)
+    except asysg.ObjectiveError:
+        MPI.COMM_WORLD.Barrier()
 
 
 def early(rank, kind, first_run, **arguments):

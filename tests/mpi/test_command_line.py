@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from .conftest import mpiexec
+from asysg.cli._on_ranks import mpiexec
 
 
 @pytest.fixture

@@ -3,10 +3,11 @@
 import os
 import signal
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
+
+from tests.trials.ranks import alive
 
 SIGMOID = {"objective": "sigmoid", "n": 5, "steplength": 0.25, "rng": 3, "n_records": 10}
 LONG = {**SIGMOID, "n_updates": 10_000_000, "n_records": 1_000_000, "record": "full"}
@@ -25,14 +26,6 @@ def pids(job, ranks):
         assert job.process.poll() is None, job.err.read_text()
         time.sleep(0.02)
     return found
-
-
-def running(pid):
-    """Tell whether a process is there; what nobody has waited for yet is not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 @pytest.mark.parametrize("kind", ["ValueError", "SystemExit"])
@@ -77,6 +70,12 @@ def test_a_rank_that_ends_early_ends_the_job(start, rank, first_run, kind, text)
     said = [line for line in job.err.read_text().splitlines() if line.startswith("asysg:")]
     assert f"asysg: rank {rank} {text}." in said
     assert len(set(said)) == 1
+
+
+def test_a_rank_that_ended_by_what_others_have_caught_ends_the_job(start):
+    job = start(3, "caught_by_others", rank=2, **SIGMOID, n_updates=100)
+    assert job.wait() != 0
+    assert "asysg: rank 2 has ended by ValueError; the job is aborted." in job.err.read_text()
 
 
 def test_what_every_rank_raises_is_not_an_early_end(start):
@@ -183,9 +182,18 @@ def test_a_silent_worker_ends_the_job(start):
     assert job.wait() != 0
     assert "worker 1 (rank 2) must answer within patience = 1 s" in job.err.read_text()
     end = time.monotonic() + 5
-    while alive := [pid for pid in found.values() if running(pid)]:
-        assert time.monotonic() < end, alive
+    while left := [pid for pid in found.values() if alive(pid)]:
+        assert time.monotonic() < end, left
         time.sleep(0.02)
+
+
+def test_a_silent_server_ends_the_job(start):
+    """Rank 0 misses its slice, or a gradient that waits for it, whichever comes first."""
+    job = start(4, "endless", pace=0.01, **LONG, patience=1.0, n_servers=2)
+    until(job, "begun")
+    os.kill(pids(job, 4)[1], signal.SIGSTOP)
+    assert job.wait() != 0
+    assert "must answer within patience = 1 s" in job.err.read_text()
 
 
 def test_a_worker_without_work_that_is_stopped_is_missed_at_the_end(start):

@@ -114,6 +114,13 @@ def test_what_is_deterministic_equals_the_simulator_bit_for_bit(said):
                 assert result["cluster"]["transports"] == [arguments["transport"]] * 3
 
 
+@pytest.mark.parametrize("method", ["asysg-con", "sync"])
+def test_every_server_does_every_update_on_its_slice_alone(said, method):
+    found = said(5, "sizes", **SIGMOID, method=method, n_servers=3)
+    applied = {line["rank"]: line["applied"] for line in found}
+    assert applied == {0: [1] * K, 1: [2] * K, 2: [2] * K, 3: [], 4: []}
+
+
 def test_late_gradients_are_computed_again(said):
     """Three snapshots of the start are out: with T = 0 two of them come too late for sure."""
     [found] = said(4, "several", runs=[{**SIGMOID, "max_delay": 0}])

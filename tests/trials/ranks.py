@@ -13,12 +13,13 @@ import shutil
 import signal
 import subprocess
 import sys
-import sysconfig
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
+
+from asysg.cli._on_ranks import mpiexec
 
 #: How a rank ends. The last three happen in the script, inside the objective or outside of it.
 KINDS = ("kill", "stop", "interrupt", "raise", "exit", "vanish")
@@ -87,15 +88,6 @@ METHODS = (
     ("sync", {}),
     ("downpour", {"n_fetch": 2, "n_push": 1}),
 )
-
-
-def mpiexec() -> str:
-    """Find the starter: beside this Python, or on the path."""
-    beside = shutil.which("mpiexec", path=sysconfig.get_path("scripts"))
-    found = beside or shutil.which("mpiexec")
-    if found is None:
-        raise FileNotFoundError("no mpiexec")
-    return found
 
 
 class Job:
