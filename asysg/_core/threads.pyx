@@ -10,12 +10,14 @@ and the lone worker have files of their own: ``server.pxd``, ``replica.pxd``, ``
 ``alone.pxd``.
 """
 
+from cython cimport view
 from cython.parallel cimport prange
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.math cimport NAN, isfinite
 from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
+from posix.stdlib cimport posix_memalign
 
 from .abi cimport ASYSG_OBJECTIVE, ASYSG_OK, asysg_objective, gradients
 from .alone cimport alone
@@ -277,9 +279,7 @@ cdef class Threads:
         n = self.r.f.n
         if len(x0) != n:
             raise ValueError(f"x0 must have {n} entries, got {len(x0)}.")
-        self.x = self.cells((n,), np.float64)
-        self.x[:] = x0
-        self.x_view = self.x
+        self.x = self.x_view = self.shared(x0)
         self.r.x = &self.x_view[0]
         self.histograms = np.zeros((p, 128), dtype=np.int64)
         self.log = self.reads = None
@@ -328,6 +328,20 @@ cdef class Threads:
             worker.histogram = &histogram[w, 0]
         if self.r.alone and self.method != CON and self.r.recording != READS:
             self.workers[0].xhat = self.r.x
+
+    def shared(self, x0):
+        """Return a copy of x0 on a 128-byte boundary.
+
+        Nothing lies behind its last entry, so a sanitizer sees the first access past it.
+        """
+        cdef void *start = NULL
+        if posix_memalign(&start, 128, len(x0) * sizeof(double)):
+            raise MemoryError(f"x of {len(x0)} entries")
+        cdef view.array raw = <double[:len(x0)]> <double *> start
+        raw.callback_free_data = free
+        x = np.asarray(raw)
+        x[:] = x0
+        return x
 
     def cells(self, shape, dtype):
         """Return a zeroed array that starts on a 128-byte boundary."""
