@@ -191,16 +191,17 @@ cdef inline bint hit_gradient(
 
 
 cdef bint do_hits(
-    Run *r, const skip_t *law, int64_t w, Worker *me, const Hit *hits, int64_t count, int64_t here
+    Run *r, const skip_t *law, int64_t w, Worker *me, const Hit *hits, int64_t count,
+    int64_t here, int64_t end,
 ) noexcept nogil:
-    """Do the updates from draw `here` to the last of the hits; return whether all went well.
+    """Do the updates of draws here .. end - 1, with these hits; return whether all went well.
 
     The hits of a turn are computed, then numbered together, then written, as a batch of replica
     mode is, and their delays are recorded as there: a turn at the clock moves it from one core to
-    another, which takes as long as a hit.
+    another, which takes half as long as a hit.
     """
     cdef Done done[AHEAD]
-    cdef int64_t t, k, at, made, numbered, start = 0
+    cdef int64_t t, k, at, made, numbered, before, start = 0
     cdef double increment, replaced = 0.0
     cdef bint counting = r.recording and not r.alone, ok = True
     while True:
@@ -218,7 +219,7 @@ cdef bint do_hits(
         if not made:
             failed(r, me)
             return False
-        numbered = hits[made - 1].draw + 1 - here
+        numbered = (end if made == count else hits[made - 1].draw + 1) - here
         if not counting:  # a lone worker takes the draws in their order, and so the tickets
             k = here
             break
@@ -230,13 +231,15 @@ cdef bint do_hits(
         asysg_yield()
     if r.alone:
         asysg_poke(r.clock.now, k + numbered)
+    before = me.updates
+    me.updates += numbered
     for t in range(made):
         at = k + hits[t].draw - here
         increment = -(steplength(r, at) * done[t].g)
         if isfinite(increment):
             write(r, me, done[t].i, increment, &replaced)
-            me.updates += at + 1 - (k + hits[t - 1].draw + 1 - here if t else k)
         else:
+            me.updates = before + at - k
             # Not written: x stays at the last finite iterate. The number stays without update.
             diverged(r, me, at)
             break
@@ -248,24 +251,6 @@ cdef bint do_hits(
     if not ok:
         failed(r, me)
     return not me.trouble
-
-
-cdef inline int64_t turn(
-    const Run *r, const skip_t *law, const Hit *hits, int64_t count, int64_t here
-) noexcept nogil:
-    """How many of the hits to do in one turn at the clock.
-
-    One where nobody else is at the clock or their steplengths depend on their numbers; and with an
-    enforced delay no more than all workers may have under way at once.
-    """
-    cdef int64_t t = 1, room = (r.max_delay + 1) // (2 * r.clock.workers)
-    if r.alone or not r.recording or r.stride:
-        return 1
-    while t < min(count, law.turn) and (
-        r.max_delay < 0 or hits[t].draw + 1 - here <= room
-    ):
-        t += 1
-    return t
 
 
 cdef void do_nulls(Run *r, int64_t w, Worker *me, int64_t count) noexcept nogil:
@@ -292,7 +277,11 @@ cdef void skip_ahead(Run *r, int64_t w, Worker *me) noexcept nogil:
     cdef const skip_t *law = <const skip_t *> r.skip
     cdef Hit hits[AHEAD]
     cdef Walk walk
-    cdef int64_t block, here, until, count, size, t, m
+    cdef int64_t block, here, until, count, size, end, t, m, turn = law.turn
+    # One where nobody else is at the clock, where steplengths depend on their numbers, and where
+    # more could not be in time.
+    if r.alone or not r.recording or r.stride or r.max_delay >= 0:
+        turn = 1
     while not asysg_peek(r.stop):
         block = asysg_take(r.draws, 1) * law.block
         if block >= r.until:
@@ -314,11 +303,14 @@ cdef void skip_ahead(Run *r, int64_t w, Worker *me) noexcept nogil:
                     continue
                 if asysg_peek(r.stop):
                     return
-                size = turn(r, law, &hits[t], count - t, here)
-                if not do_hits(r, law, w, me, &hits[t], size, here):
+                size = min(turn, count - t)
+                end = hits[t + size - 1].draw + 1
+                if size < turn and walk.draw >= until:
+                    end = until  # no hit follows
+                if not do_hits(r, law, w, me, &hits[t], size, here, end):
                     return
                 t += size
-                here = hits[t - 1].draw + 1
+                here = end
         if here < until:
             do_nulls(r, w, me, until - here)
 
