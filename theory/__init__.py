@@ -22,7 +22,7 @@ if __name__ == "theory":
         if _name.startswith("asysg.theory."):
             sys.modules[_name.removeprefix("asysg.")] = sys.modules[_name]
 else:
-    from . import adversarial, baselines, con, incon, moments, testing
+    from . import adversarial, baselines, con, incon, moments, planner, testing
     from ._certificate import Certificate
     from ._certify import Prescription, certify
     from ._constants import ProblemConstants
@@ -44,5 +44,6 @@ else:
         "con",
         "incon",
         "moments",
+        "planner",
         "testing",
     ]
