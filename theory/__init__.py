@@ -2,9 +2,9 @@
 
 `con` and `incon` hold the theorems of the two algorithms, `certify` applies one of them to a run,
 `moments` gives exact second moments on noisy quadratics, `baselines` the theorems of the systems
-one compares with, `adversarial` those for delays that depend on the run, `testing` the statistical
-tests with which runs are held against all of it. Nothing here needs a compiler, and nothing outside
-NumPy and SciPy is imported.
+one compares with, `planner` the time each takes to a target, `adversarial` the theorems for delays
+that depend on the run, `testing` the statistical tests with which runs are held against all of it.
+Nothing here needs a compiler, and nothing outside NumPy and SciPy is imported.
 """
 
 from __future__ import annotations

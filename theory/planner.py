@@ -249,7 +249,11 @@ def _sync(c: ProblemConstants, eps: float, M: int, crew: Crew) -> _Run:
 def _asysg_con(c: ProblemConstants, eps: float, M: int, crew: Crew) -> _Run:
     T = int(crew.delays().max())
     y, K, fresh = with_delays(c, eps, M, T, fresh=True)
-    return _Run(crew.time_of(K), K, y, T, SERIAL if T == 0 else FRESH if fresh else PLUS)
+    return _Run(crew.time_of(K), K, y, T, _reference(T, fresh))
+
+
+def _reference(T: int, fresh: bool) -> str:
+    return SERIAL if T == 0 else FRESH if fresh else PLUS
 
 
 def _schedule_aware(
@@ -271,12 +275,20 @@ def _threshold(c: ProblemConstants, eps: float, M: int, crew: Crew) -> _Run:
     for T in sorted(powers | {int(delays[m - 1]) for m in _grid(delays.size)}, reverse=True):
         if T >= best.T:
             continue
-        # Where gradients are thrown away not every iterate is read.
+        # Whoever is late now and then leaves an iterate unread.
         y, K, _ = with_delays(c, eps, M, T, fresh=False)
         if K / pace < best.seconds:
             time = crew.time_kept(K, T, delays)
             if time < best.seconds:
-                best = _Run(time, K, y, T, PLUS if T else SERIAL)
+                best = _Run(time, K, y, T, _reference(T, False))
+    for g in _grid(delays.size):
+        T, alone = crew.quickest(g)
+        # Whoever is always late reads nothing that another does not read too.
+        if alone and T < delays.max():
+            y, K, fresh = with_delays(c, eps, M, T, fresh=True)
+            time = crew.time_of_quickest(K, g)
+            if time < best.seconds:
+                best = _Run(time, K, y, T, _reference(T, fresh))
     return best._replace(note=f"gradients later than {best.T} are thrown away")
 
 
@@ -387,9 +399,7 @@ def orders(c: ProblemConstants, *, eps: float, seconds: npt.ArrayLike) -> tuple[
     return (
         Order("sync", last, p, "t_p (a + b/p)", TYURIN),
         Order("asysg-con", late, p, "H(p) ((1 + sqrt(T (p-1))) a + b)/p", KOLOSKOVA),
-        Order(
-            "delay-adaptive", float(each[-1]), p, "H(p) (a + b/p)", f"{KOLOSKOVA}; {MISHCHENKO}"
-        ),
+        Order("delay-adaptive", float(each[-1]), p, "H(p) (a + b/p)", f"{KOLOSKOVA}; {MISHCHENKO}"),
         Order("threshold", least, best + 1, "min over m of H(m) (a + b/m)", MARANJYAN),
         Order("lower bound", least, best + 1, "min over m of H(m) (a + b/m)", TYURIN),
     )
