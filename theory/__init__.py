@@ -2,9 +2,9 @@
 
 `con` and `incon` hold the theorems of the two algorithms, `certify` applies one of them to a run,
 `moments` gives exact second moments on noisy quadratics, `baselines` the theorems of the systems
-one compares with, `adversarial` those for delays that depend on the run, `testing` the statistical
-tests with which runs are held against all of it. Nothing here needs a compiler, and nothing outside
-NumPy and SciPy is imported.
+one compares with, `planner` the time each takes to a target, `adversarial` the theorems for delays
+that depend on the run, `testing` the statistical tests with which runs are held against all of it.
+Nothing here needs a compiler, and nothing outside NumPy and SciPy is imported.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if __name__ == "theory":
         if _name.startswith("asysg.theory."):
             sys.modules[_name.removeprefix("asysg.")] = sys.modules[_name]
 else:
-    from . import adversarial, baselines, con, incon, moments, testing
+    from . import adversarial, baselines, con, incon, moments, planner, testing
     from ._certificate import Certificate
     from ._certify import Prescription, certify
     from ._constants import ProblemConstants
@@ -44,5 +44,6 @@ else:
         "con",
         "incon",
         "moments",
+        "planner",
         "testing",
     ]

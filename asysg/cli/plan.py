@@ -7,7 +7,7 @@ from typing import Any
 
 from .. import theory
 from ..errors import InvalidArgument
-from . import _text
+from . import _text, _times
 
 FORMS = ("paper", "plus", "constant_delay", "sharp", "uniform", "robust")
 
@@ -38,7 +38,9 @@ def add(commands: Any) -> None:
         "--L-T", type=float, metavar="L", help="the same for moves of T coordinates (default: L)"
     )
     how = command.add_argument_group("how it will be run")
-    how.add_argument("--workers", type=int, default=1, metavar="P", help="workers (default 1)")
+    how.add_argument(
+        "--workers", type=int, metavar="P", help="workers (default: those of --seconds, or 1)"
+    )
     how.add_argument(
         "--max-delay", type=int, metavar="T", help="bound on the delays (default: workers - 1)"
     )
@@ -66,6 +68,7 @@ def add(commands: Any) -> None:
         clock.add_argument(
             f"--{phase}", type=float, default=0.0, metavar="S", help=f"seconds {said} (default 0)"
         )
+    _times.add(command)
     command.add_argument("--json", action="store_true", help="print one JSON document")
     command.set_defaults(command=show)
 
@@ -164,11 +167,19 @@ ROWS = {
 
 def show(args: argparse.Namespace) -> int:
     """Print the prescriptions of both algorithms."""
+    if args.workers is None:
+        args.workers = len(args.seconds or [1.0])
+    elif args.seconds is not None and len(args.seconds) != args.workers:
+        raise InvalidArgument(
+            f"seconds must be one number for each of {args.workers} workers, "
+            f"got {len(args.seconds)}."
+        )
     if args.workers < 1:
         raise InvalidArgument(f"workers must be an integer >= 1, got {args.workers}.")
     c = theory.ProblemConstants(
         gap=args.gap, sigma=args.sigma, L=args.L, n=args.n, L_max=args.L_max, L_T=args.L_T
     )
+    predicted = _times.times(c, args)
     T = args.workers - 1 if args.max_delay is None else args.max_delay
     both = {
         algorithm: prescription(
@@ -184,6 +195,7 @@ def show(args: argparse.Namespace) -> int:
             _text.to_json(
                 {
                     **({"simulated": simulated} if simulated is not None else {}),
+                    **({"predicted": predicted} if predicted is not None else {}),
                     "constants": c.to_dict(),
                     "form": args.form,
                     "workers": args.workers,
@@ -247,5 +259,7 @@ def show(args: argparse.Namespace) -> int:
                 f"\nWith these speeds delays reach {worst}, beyond T = {T}: plan with --max-delay, "
                 "which is then enforced."
             )
+    if predicted is not None:
+        _times.show(predicted)
     print("\nThe steplength multiplies the sum over the samples of an update.")
     return 0

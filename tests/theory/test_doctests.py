@@ -26,6 +26,7 @@ PUBLIC = [
     theory.con,
     theory.incon,
     theory.moments,
+    theory.planner,
     theory.testing,
 ]
 
