@@ -35,6 +35,7 @@ UNBIASED = Hypothesis(
 EXACT = Hypothesis(
     "samples unbiased", True, None, {}, "by construction", "no samples: derivatives are exact"
 )
+DESCENT = "AsySCD is AsySG-incon on f itself: the same theorem, with sigma = 0 and M = 1."
 
 
 def unbiased(method: str) -> Hypothesis:
@@ -117,6 +118,7 @@ def certify(
         form=form,
         measured=bounded_mean(trace, status, form=form, K=K, T=T or 0, gamma=gamma),
         evidence=tuple(evidence),
+        note=DESCENT if plan.method == "asyscd" else "",
     )
 
 

@@ -327,8 +327,9 @@ def evidence(method: str, p: int) -> tuple[Hypothesis, ...]:
                 None,
                 {},
                 "assumed",
-                "true as far as the time of an update does not depend on its sample; the robust "
-                "form does not need it, and asysg.verify.examine tests it on a flight record",
+                "true as far as the time of an update does not depend on its "
+                f"{'coordinate' if method == 'asyscd' else 'sample'}; the robust form does not "
+                "need it, and asysg.verify.examine tests it on a flight record",
             )
         )
     return tuple(found)

@@ -262,7 +262,7 @@ cdef class Linear(Kernel):
     @property
     def nbytes(self):
         """Bytes of the arrays that this objective is computed from, referenced ones included."""
-        held = (*self.arguments, *(self.index or ()))
+        held = self.arguments + (self.index or ())
         return sum(array.nbytes for array in held if isinstance(array, np.ndarray))
 
     cdef int prepare(self) except -1:
