@@ -68,12 +68,19 @@ def with_update(
     if update is None and free and constant:
         if chosen in ("atomic", "replica"):
             update = chosen
-        # An exact derivative mostly costs more than the write that private copies would spare.
-        elif plan.method != "asyscd" and p > 1 and batch(plan, p) * cost(plan) >= plan.objective.n / 4:
+        elif p > 1 and pays(plan, p):
             update = "replica"
     if update == "replica":
         return replace(plan, update=update, sync_every=sync_every or batch(plan, p))
     return replace(plan, update=update or "atomic")
+
+
+def pays(plan: Plan, p: int) -> bool:
+    """Tell whether private copies spare more than they cost.
+
+    An exact derivative mostly costs much more than the reads and the write that they would spare.
+    """
+    return plan.method != "asyscd" and batch(plan, p) * cost(plan) >= plan.objective.n / 4
 
 
 def cost(plan: Plan) -> float:

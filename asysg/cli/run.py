@@ -256,8 +256,8 @@ def check(args: argparse.Namespace) -> None:
             raise InvalidArgument(f"{name} must be an integer >= {least}, got {value}.")
     if args.method == "asyscd" and args.batch_size != 1:
         raise InvalidArgument(
-            f"batch_size must be 1 with --method asyscd, got {args.batch_size}. Its derivatives are "
-            "those of the mean over all samples."
+            f"batch_size must be 1 with --method asyscd, got {args.batch_size}. Its derivatives "
+            "are those of the mean over all samples."
         )
     if args.epochs is not None and not 0 < args.epochs < float("inf"):
         raise InvalidArgument(f"epochs must be a finite number > 0, got {args.epochs}.")

@@ -51,7 +51,7 @@ class Objective:
 
     @property
     def exact(self) -> Exact:
-        """f itself as an objective: it has one sample, which is all of f, and no noise.
+        """The function f itself as an objective: one sample, which is all of f, and no noise.
 
         Methods run on it compute exact derivatives: "asysg-incon" is then asynchronous coordinate
         descent, which `asysg.minimize` knows as "asyscd". A partial derivative costs what

@@ -1,4 +1,4 @@
-"""f itself as an objective, without what is random in it."""
+"""The function f itself as an objective, without what is random in it."""
 
 from __future__ import annotations
 

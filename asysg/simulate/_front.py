@@ -240,8 +240,8 @@ def _with_workers(
 
 
 def _evidence(plan: Plan, note: str) -> tuple[Hypothesis, ...]:
-    found = (unbiased(plan.method), Hypothesis("reads oblivious", True, None, {}, "by construction", note))
-    return (*found, *_coordinates(plan))
+    oblivious = Hypothesis("reads oblivious", True, None, {}, "by construction", note)
+    return (unbiased(plan.method), oblivious, *_coordinates(plan))
 
 
 def _watched(plan: Plan, schedule: Delays) -> tuple[Hypothesis, ...]:

@@ -89,13 +89,12 @@ def replay(result: Result) -> Replay:
     Replay
         For "asysg-con" and "sgd", on any number of threads, and for every method on MPI ranks,
         every gradient is computed again at what the record says was read, and x agrees to the last
-        bit; so it does for
-        the lock-free methods on one thread, and for all virtual workers. For "asysg-incon" and
-        "asyscd" on several threads the additions to each coordinate are put back in the order in which they
-        happened, and x agrees to the last bit; with recorded reads every increment is computed
-        again from them, and every value read must be one that the recorded window allows. For
-        "hogwild" on several threads this needs recorded reads, and x agrees up to the order of
-        additions.
+        bit; so it does for the lock-free methods on one thread, and for all virtual workers. For
+        "asysg-incon" and "asyscd" on several threads the additions to each coordinate are put back
+        in the order in which they happened, and x agrees to the last bit; with recorded reads every
+        increment is computed again from them, and every value read must be one that the recorded
+        window allows. For "hogwild" on several threads this needs recorded reads, and x agrees up
+        to the order of additions.
 
     Raises
     ------

@@ -75,9 +75,7 @@ class Problem:
         draws = np.arange(self.K) if draws is None else draws
         coordinates = _draws.coordinates(self.key, draws, self.n)
         samples = np.zeros((self.K, 1), dtype=np.uint64)
-        *_, last = recursion.incon(
-            partial, self.x0, self.gamma, delays, samples, coordinates, seen
-        )
+        *_, last = recursion.incon(partial, self.x0, self.gamma, delays, samples, coordinates, seen)
         return last
 
 
