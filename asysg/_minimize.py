@@ -18,8 +18,8 @@ from ._core.openmp import openmp_version, thread_limit
 from ._core.skip import Skip
 from ._core.threads import RECORDING, Threads
 from ._draws import RNG
-from ._evidence import UNBIASED
-from ._plan import Intermediate, Plan, State, make_plan, prescribe
+from ._evidence import unbiased
+from ._plan import OF_A_COORDINATE, Intermediate, Plan, State, make_plan, prescribe
 from ._run import next_block, run
 from ._skip import skip_law
 from ._update import with_update
@@ -29,7 +29,7 @@ from .result import Result
 from .steplengths import Steplength
 from .theory import Hypothesis, ProblemConstants
 
-METHODS = ("sgd", "asysg-con", "asysg-incon", "hogwild")
+METHODS = ("sgd", "asysg-con", "asysg-incon", "hogwild", "asyscd")
 #: More workers than this are a mistake, or work for the simulator.
 MOST_THREADS = 1024
 #: Updates of the pilot that measures the delay before a steplength is prescribed, without those
@@ -68,11 +68,13 @@ def minimize(
         What to minimise; see `asysg.objectives`.
     x0 : array of shape (n,)
         The start, finite.
-    method : {"asysg-incon", "asysg-con", "hogwild", "sgd"}
+    method : {"asysg-incon", "asysg-con", "hogwild", "asyscd", "sgd"}
         Lock-free coordinate updates from inconsistent reads (Algorithm 2 of the paper);
         whole-vector updates from consistent reads, the lock in the place of the parameter
         server (Algorithm 1); lock-free updates of the sample's whole support (Niu et al. 2011);
-        or the serial method, one thread and no delay.
+        asynchronous coordinate descent (Liu et al. 2014): AsySG-incon on ``obj.exact``, with exact
+        partial derivatives of f in the place of samples', certified without noise; or the serial
+        method, one thread and no delay.
     steplength : float, Prescription, callable, ndarray, "prescribed" or "optimal"
         The factor of the *sum* over the minibatch. A callable or an array gives
         :math:`\gamma_k`, k = 1, 2, ... "prescribed" measures the delay T (by a short pilot at
@@ -80,7 +82,7 @@ def minimize(
         "optimal" does the same and uses the admissible steplength with the smallest bound.
     batch_size, n_updates : int
         M and K, at least 1. Taken from a `Prescription` if left out; `batch_size` is 1
-        otherwise.
+        otherwise, and always for "asyscd".
     n_threads : int, optional
         Workers. By default the cores this process may really use (affinity and container
         quota counted).
@@ -96,7 +98,7 @@ def minimize(
         memory. It needs a constant steplength. "lossy": by load and store, as folklore has it;
         lost updates are counted, and the certificate says that this hypothesis fails. None:
         "replica" for more than one thread where it can be and the merges would cost less than
-        the updates, otherwise "atomic". ``Result.update`` says which it was.
+        the updates, otherwise, and for "asyscd", "atomic". ``Result.update`` says which it was.
     sync_every : int, optional
         Updates B of a worker between two merges, 1 to 2**20 and at most ``max_delay + 1``; asks
         for "replica". The copies of p workers in step are about 2Bp updates apart. By default
@@ -154,7 +156,8 @@ def minimize(
     References
     ----------
     Lian, Huang, Li, Liu, "Asynchronous parallel stochastic gradient for nonconvex
-    optimization", NIPS 2015, Algorithms 1 and 2.
+    optimization", NIPS 2015, Algorithms 1 and 2. Liu, Wright, Ré, Bittorf, Sridhar, "An
+    asynchronous parallel stochastic coordinate descent algorithm", ICML 2014.
 
     Examples
     --------
@@ -234,7 +237,8 @@ def threads_engine(plan: Plan, p: int, x: Any, clock: int = 0, law: Skip | None 
     return Threads(
         plan.objective._capsule,
         x,
-        method=plan.method,
+        # The kernels tell AsySCD from AsySG-incon by the objective alone: it is f itself.
+        method="asysg-incon" if plan.method == "asyscd" else plan.method,
         M=plan.M,
         p=p,
         key=plan.key,
@@ -301,8 +305,8 @@ def threads(n_threads: int | None, method: str) -> int:
 
 def evidence(method: str, p: int) -> tuple[Hypothesis, ...]:
     """Say what real threads guarantee and what they cannot."""
-    found = [UNBIASED]
-    if method == "asysg-incon":
+    found = [unbiased(method)]
+    if method in OF_A_COORDINATE:
         found.append(Hypothesis("coordinates uniform", True, None, {}, "by construction"))
     if p == 1:
         found.append(
@@ -323,8 +327,9 @@ def evidence(method: str, p: int) -> tuple[Hypothesis, ...]:
                 None,
                 {},
                 "assumed",
-                "true as far as the time of an update does not depend on its sample; the robust "
-                "form does not need it, and asysg.verify.examine tests it on a flight record",
+                "true as far as the time of an update does not depend on its "
+                f"{'coordinate' if method == 'asyscd' else 'sample'}; the robust form does not "
+                "need it, and asysg.verify.examine tests it on a flight record",
             )
         )
     return tuple(found)

@@ -20,6 +20,9 @@ from .theory import Hypothesis, Prescription, ProblemConstants
 if TYPE_CHECKING:
     from ._checkpoint import Checkpoint
 
+#: The methods whose updates are of one coordinate.
+OF_A_COORDINATE = ("asysg-incon", "asyscd")
+
 
 @dataclass(frozen=True)
 class Intermediate:
@@ -77,7 +80,12 @@ class Plan:
     @property
     def algorithm(self) -> str:
         """The algorithm whose theorem applies."""
-        return "incon" if self.method == "asysg-incon" else "con"
+        return algorithm_of(self.method)
+
+
+def algorithm_of(method: str) -> str:
+    """Return the algorithm whose theorem applies to a method."""
+    return "incon" if method in OF_A_COORDINATE else "con"
 
 
 @dataclass
@@ -140,7 +148,7 @@ def make_plan(
         raise InvalidArgument(f"callback must be callable, got {callback!r}.")
     if constants is not None and not isinstance(constants, ProblemConstants):
         raise InvalidArgument(f"constants must be a ProblemConstants, got {constants!r}.")
-    return Plan(
+    plan = Plan(
         objective=obj,
         x0=start,
         method=method,
@@ -156,13 +164,25 @@ def make_plan(
         callback=callback,
         progress=progress,
     )
+    return exactly(plan) if method == "asyscd" else plan
+
+
+def exactly(plan: Plan) -> Plan:
+    """Make coordinate descent of a plan: AsySG-incon on f itself, without samples or noise."""
+    if plan.M != 1:
+        raise InvalidArgument(
+            f"batch_size must be 1 for method 'asyscd', got {plan.M}. Its derivatives are those of "
+            "f itself: no samples are drawn."
+        )
+    constants = plan.constants and replace(plan.constants, sigma=0.0)
+    return replace(plan, objective=plan.objective.exact, constants=constants)
 
 
 def of_prescription(
     prescription: Prescription, method: str, batch_size: int | None, n_updates: int | None
 ) -> tuple[int, int]:
     """Take M and K from a prescription, and refuse what contradicts it."""
-    algorithm = "incon" if method == "asysg-incon" else "con"
+    algorithm = algorithm_of(method)
     if prescription.algorithm != algorithm:
         raise InvalidArgument(
             f"steplength must be prescribed by theory.{algorithm} for method {method!r}, got "

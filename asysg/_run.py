@@ -352,7 +352,7 @@ def finish(
         n_threads_used=state.workers,
         n_lost=state.overwrites,
         n_recomputed=state.recomputed,
-        n_gradients=(state.clock + state.recomputed) * plan.M,
+        n_gradients=(state.clock + state.recomputed) * plan.M * plan.objective._samples_each,
         time=state.seconds,
         key=plan.key,
         staleness=staleness,

@@ -35,7 +35,7 @@ def skip_law(plan: Plan, skip_ahead: bool | None, *, replicas: bool) -> Skip | N
     if skip_ahead is False:
         return None
     obstacle = None
-    if plan.method != "asysg-incon":
+    if plan.algorithm != "incon":
         obstacle = f"method is {plan.method!r}, whose updates are not of one coordinate"
     elif plan.record in ("full", "full+reads"):
         obstacle = f"record is {plan.record!r}, which logs every update"

@@ -10,12 +10,12 @@ import numpy as np
 from . import _draws
 from ._check import choice, integer
 from ._core import evaluate
-from ._plan import Plan
+from ._plan import OF_A_COORDINATE, Plan
 from .errors import InvalidArgument
 
 UPDATES = ("atomic", "replica", "lossy")
 #: The methods without a server, whose workers write as they please.
-LOCK_FREE = ("asysg-incon", "hogwild")
+LOCK_FREE = (*OF_A_COORDINATE, "hogwild")
 #: Updates between two merges: at most by default, and at all.
 BATCH, MOST = 4096, 2**20
 #: A merge should cost a small part of the updates before it. By default they look at this many
@@ -44,7 +44,7 @@ def with_update(
     if update not in (None, "atomic") and not free:
         raise InvalidArgument(
             f"update must be 'atomic' for method {plan.method!r}, got {update!r}. The other ways "
-            "are for the lock-free methods, 'asysg-incon' and 'hogwild'."
+            f"are for the lock-free methods, {', '.join(map(repr, LOCK_FREE))}."
         )
     if update in ("atomic", "lossy") and sync_every is not None:
         raise InvalidArgument(
@@ -68,11 +68,19 @@ def with_update(
     if update is None and free and constant:
         if chosen in ("atomic", "replica"):
             update = chosen
-        elif p > 1 and batch(plan, p) * cost(plan) >= plan.objective.n / 4:
+        elif p > 1 and pays(plan, p):
             update = "replica"
     if update == "replica":
         return replace(plan, update=update, sync_every=sync_every or batch(plan, p))
     return replace(plan, update=update or "atomic")
+
+
+def pays(plan: Plan, p: int) -> bool:
+    """Tell whether private copies spare more than they cost.
+
+    An exact derivative mostly costs much more than the reads and the write that they would spare.
+    """
+    return plan.method != "asyscd" and batch(plan, p) * cost(plan) >= plan.objective.n / 4
 
 
 def cost(plan: Plan) -> float:
@@ -80,7 +88,7 @@ def cost(plan: Plan) -> float:
     obj, draws = plan.objective, np.arange(64)
     samples = _draws.samples(plan.key, draws, 1, obj.n_samples)[:, 0]
     coordinates = np.full(len(draws), -1)
-    if plan.method == "asysg-incon":
+    if plan.algorithm == "incon":
         coordinates = _draws.coordinates(plan.key, draws, obj.n)
     looked_at = [
         obj.n if found is None else len(found)

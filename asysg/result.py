@@ -165,7 +165,9 @@ class Result:
     n_recomputed : int
         Gradients that came too late for `max_delay` and were computed again.
     n_gradients : int
-        Samples whose gradient (or partial derivative) was computed, or passed over as zero.
+        Samples whose gradient (or partial derivative) was computed, or passed over as zero. An
+        exact partial derivative ("asyscd") counts as those of all N samples of a finite sum, and
+        as one of a stream, whose f is known.
     time : float
         Seconds of computing, evaluation of the trace not counted; virtual seconds where the run
         is simulated and timed.

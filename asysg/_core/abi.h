@@ -12,7 +12,7 @@
 
 #include <stdint.h>
 
-#define ASYSG_OBJECTIVE "asysg.objective.v2"
+#define ASYSG_OBJECTIVE "asysg.objective.v3"
 
 /* What the functions below return. Anything but ASYSG_OK means failed (a numba cfunc that
  * raised returns 0), and the run stops with that worker's update not applied. */
@@ -24,8 +24,9 @@ typedef struct asysg_objective {
     int64_t n_samples;    /* N: samples are 0..N-1 and f is their mean.
                              0: a stream; any 64-bit word is a sample (noise is hashed from it) */
     int64_t work_size;    /* doubles of private scratch each caller brings as `work` */
-    int64_t support_size; /* most indices `support` hands out; 0 where support is NULL */
-    int64_t index_size;   /* bytes of one index handed out by `support`: 4 or 8 */
+    int64_t support_size; /* most indices `support` or `full_support` hands out; 0 where both
+                             are NULL */
+    int64_t index_size;   /* bytes of one index handed out by them: 4 or 8 */
 
     /* *out = F(x; sample) */
     int (*value)(void *self, const double *x, uint64_t sample, double *work, double *out);
@@ -60,6 +61,13 @@ typedef struct asysg_objective {
     int (*minibatch)(void *self, const double *x, const uint64_t *samples, int64_t count,
                      double *work, double *g);
     int64_t batch_size; /* the most samples of one call; 0 where minibatch is NULL */
+
+    /* *out += i-th partial derivative of f itself, in one addition: what coordinate descent takes.
+     * NULL: callers take it from `full_gradient`, or as the mean of `partial` over all samples. */
+    int (*full_partial)(void *self, const double *x, int64_t i, double *work, double *out);
+    /* Which coordinates of x `full_partial` i looks at, told as `support` tells it, but one may
+     * come several times. NULL: always all n. Only where `full_partial` is given. */
+    int64_t (*full_support)(void *self, int64_t i, void *scratch, const void **idx);
 } asysg_objective;
 
 #endif

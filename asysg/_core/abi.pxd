@@ -14,6 +14,10 @@ ctypedef void (*touch_t)(void *, uint64_t) noexcept nogil
 ctypedef int (*minibatch_t)(
     void *, const double *, const uint64_t *, int64_t, double *, double *
 ) noexcept nogil
+ctypedef int (*full_partial_t)(
+    void *, const double *, int64_t, double *, double *
+) noexcept nogil
+ctypedef int64_t (*full_support_t)(void *, int64_t, void *, const void **) noexcept nogil
 
 cdef extern from "abi.h" nogil:
     const char *ASYSG_OBJECTIVE
@@ -37,6 +41,8 @@ cdef extern from "abi.h" nogil:
         touch_t touch
         minibatch_t minibatch
         int64_t batch_size
+        full_partial_t full_partial
+        full_support_t full_support
 
 
 cdef inline int gradients(

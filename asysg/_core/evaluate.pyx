@@ -7,6 +7,7 @@ from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.stdlib cimport free, malloc
 
 from .abi cimport ASYSG_OBJECTIVE, ASYSG_OK, asysg_objective, gradients
+from .full cimport full_gradient, full_partial, full_value, full_work_size
 
 from ..errors import InvalidArgument, ObjectiveError
 
@@ -57,41 +58,10 @@ cdef object failure(what, sample):
 
 
 cdef double *scratch(const asysg_objective *f) except NULL:
-    cdef double *work = <double *>malloc((f.work_size + 1) * sizeof(double))
+    cdef double *work = <double *>malloc((full_work_size(f) + 1) * sizeof(double))
     if work == NULL:
         raise MemoryError
     return work
-
-
-cdef int sum_values(const asysg_objective *f, const double *x, double *work,
-                    double *out) noexcept nogil:
-    cdef int64_t j
-    cdef int code
-    cdef double term = 0.0
-    if f.full_value != NULL:
-        return f.full_value(f.self, x, work, out)
-    for j in range(f.n_samples):
-        code = f.value(f.self, x, <uint64_t>j, work, &term)
-        if code != ASYSG_OK:
-            return code
-        out[0] += term
-    out[0] /= <double>f.n_samples
-    return ASYSG_OK
-
-
-cdef int sum_gradients(const asysg_objective *f, const double *x, double *work,
-                       double *g) noexcept nogil:
-    cdef int64_t i, j
-    cdef int code
-    if f.full_gradient != NULL:
-        return f.full_gradient(f.self, x, work, g)
-    for j in range(f.n_samples):
-        code = f.gradient(f.self, x, <uint64_t>j, work, g)
-        if code != ASYSG_OK:
-            return code
-    for i in range(f.n):
-        g[i] /= <double>f.n_samples
-    return ASYSG_OK
 
 
 def value(capsule, x, sample=None):
@@ -127,7 +97,7 @@ def value(capsule, x, sample=None):
     cdef double *work = scratch(f)
     with nogil:
         if full:
-            code = sum_values(f, &at[0], work, &out)
+            code = full_value(f, &at[0], work, &out)
         else:
             code = f.value(f.self, &at[0], word, work, &out)
         free(work)
@@ -155,7 +125,7 @@ def gradient(capsule, x, sample=None, out=None):
     work = scratch(f)
     with nogil:
         if full:
-            code = sum_gradients(f, &at[0], work, &g[0])
+            code = full_gradient(f, &at[0], work, &g[0])
         else:
             code = f.gradient(f.self, &at[0], word, work, &g[0])
         free(work)
@@ -194,19 +164,22 @@ def partial(capsule, x, sample, i):
     """Return the i-th entry of the gradient of F(.; sample) at x, at the cost of one entry.
 
     Parameters and errors are those of `value`, and i in 0..n-1. With `sample` None it is the
-    entry of the full gradient, at the full gradient's cost.
+    i-th partial derivative of f, at the cost of a full gradient where the objective does not know
+    how to do with less.
     """
     cdef asysg_objective *f = unpack(capsule)
     cdef int64_t entry = coordinate(f, i, 0)
-    if sample is None:
-        return float(gradient(capsule, x)[entry])
     cdef const double[::1] at = point(f, x)
-    cdef uint64_t word = sample_word(f, sample)
+    cdef uint64_t word = 0 if sample is None else sample_word(f, sample)
+    cdef bint full = sample is None
     cdef double out = 0.0
     cdef int code
     cdef double *work = scratch(f)
     with nogil:
-        code = f.partial(f.self, &at[0], word, entry, work, &out)
+        if full:
+            code = full_partial(f, &at[0], entry, work, &out)
+        else:
+            code = f.partial(f.self, &at[0], word, entry, work, &out)
         free(work)
     if code != ASYSG_OK:
         raise failure("partial", sample)

@@ -6,3 +6,5 @@ from .abi cimport asysg_objective
 cdef class Kernel:
     cdef asysg_objective abi
     cdef tuple arguments
+
+    cdef int prepare(self) except -1

@@ -39,5 +39,9 @@ cdef class Kernel:
         """Number of samples; 0 for a stream."""
         return self.abi.n_samples
 
+    cdef int prepare(self) except -1:
+        """Make ready what `full_partial` is fast with, once; nothing here."""
+        return 0
+
     def __reduce__(self):
         return type(self), self.arguments

@@ -13,6 +13,10 @@ ctypedef struct linear_t:
     double reg
     loss_t loss
     loss_t slope
+    # The rows of coordinate i are row_of[column[i]:column[i + 1]], ascending; NULL: not known.
+    const int64_t *column
+    const int32_t *row_of
+    const int64_t *looks  # their entries altogether; -1: as many as x has, or more
 
 
 cdef class Linear(Kernel):
@@ -22,6 +26,8 @@ cdef class Linear(Kernel):
     cdef const int32_t[::1] narrow
     cdef const int64_t[::1] wide
     cdef const double[::1] b
+    cdef tuple index
 
     cdef int use_sparse(self, object start, object indices) except -1
+    cdef int prepare(self) except -1
     cdef int choose(self, str loss) except -1

@@ -155,6 +155,48 @@ cdef int full_gradient(void *self, const double *x, double *work, double *g) noe
     return ASYSG_OK
 
 
+cdef int full_partial(
+    void *self, const double *x, int64_t i, double *work, double *out
+) noexcept nogil:
+    """Of all rows those that contain i, in their order, found by the index or one by one."""
+    cdef const linear_t *p = <const linear_t *>self
+    cdef double total = 0.0
+    cdef int64_t k, at, first = 0, last = p.rows.n_samples
+    cdef row_t r
+    if p.column != NULL:
+        first, last = p.column[i], p.column[i + 1]
+    for k in range(first, last):
+        r = row(&p.rows, k if p.column == NULL else p.row_of[k])
+        at = row_find(r, i)
+        if at >= 0:
+            total += slope(p, r, x) * r.a[at]
+    total /= <double>p.rows.n_samples
+    if p.reg != 0.0:
+        total += p.reg * losses.saturating_slope(x[i])
+    out[0] += total
+    return ASYSG_OK
+
+
+cdef int64_t full_support(
+    void *self, int64_t i, void *scratch, const void **idx
+) noexcept nogil:
+    """All entries of the rows that contain i, i itself among them."""
+    cdef const linear_t *p = <const linear_t *>self
+    cdef int64_t k, count = 0
+    cdef row_t r
+    if p.column == NULL or p.looks[i] < 0:
+        return -1
+    for k in range(p.column[i], p.column[i + 1]):
+        r = row(&p.rows, p.row_of[k])
+        if r.narrow != NULL:
+            memcpy(<int32_t *>scratch + count, r.narrow, r.count * sizeof(int32_t))
+        else:
+            memcpy(<int64_t *>scratch + count, r.wide, r.count * sizeof(int64_t))
+        count += r.count
+    idx[0] = scratch
+    return count
+
+
 cdef class Linear(Kernel):
     """Dense: `data` is flat, n_samples rows of n. CSR: it holds the values of the rows.
 
@@ -193,6 +235,7 @@ cdef class Linear(Kernel):
         self.abi.full_gradient = full_gradient
         self.abi.descend = descend
         self.abi.touch = touch
+        self.abi.full_partial = full_partial
 
     cdef int use_sparse(self, object start, object indices) except -1:
         cdef int64_t j
@@ -210,6 +253,7 @@ cdef class Linear(Kernel):
             self.wide = indices
             rows.wide = &self.wide[0]
         self.abi.support = support
+        self.abi.full_support = full_support
         self.abi.support_size = 1
         for j in range(rows.n_samples):
             self.abi.support_size = max(self.abi.support_size, row(rows, j).count)
@@ -218,7 +262,51 @@ cdef class Linear(Kernel):
     @property
     def nbytes(self):
         """Bytes of the arrays that this objective is computed from, referenced ones included."""
-        return sum(array.nbytes for array in self.arguments if isinstance(array, np.ndarray))
+        held = self.arguments + (self.index or ())
+        return sum(array.nbytes for array in held if isinstance(array, np.ndarray))
+
+    cdef int prepare(self) except -1:
+        """Index sparse rows by column: a partial derivative of f then goes to its rows at once.
+
+        Costs 4 bytes an entry and 16 a coordinate. Rows are numbered by 32 bits; where that is too
+        little they are searched one by one.
+        """
+        cdef linear_t *p = &self.model
+        cdef int64_t i, j, t, n = p.rows.n, most = 1
+        cdef row_t r
+        if p.rows.start == NULL or self.index is not None or p.rows.n_samples >= 2**31:
+            return 0
+        columns, looked = np.zeros(n + 1, dtype=np.int64), np.zeros(n, dtype=np.int64)
+        cdef int64_t[::1] column = columns, looks = looked
+        with nogil:
+            for j in range(p.rows.n_samples):
+                r = row(&p.rows, j)
+                for t in range(r.count):
+                    i = row_column(r, t)
+                    column[i + 1] += 1
+                    looks[i] += r.count
+            for i in range(n):
+                column[i + 1] += column[i]
+                if looks[i] == 0 and p.reg != 0.0:
+                    looks[i] = -1  # no row names i, but the regulariser looks at it
+                elif looks[i] >= n:
+                    looks[i] = -1
+                most = max(most, looks[i])
+        rows, cursor = np.empty(max(1, column[n]), dtype=np.int32), columns[:n].copy()
+        cdef int32_t[::1] row_of = rows
+        cdef int64_t[::1] at = cursor
+        with nogil:
+            for j in range(p.rows.n_samples):
+                r = row(&p.rows, j)
+                for t in range(r.count):
+                    i = row_column(r, t)
+                    row_of[at[i]] = <int32_t>j
+                    at[i] += 1
+        self.index = columns, rows, looked
+        self.abi.support_size = max(self.abi.support_size, most)
+        p.row_of, p.looks = &row_of[0], &looks[0]
+        p.column = &column[0]
+        return 0
 
     def unpacked(self):
         """Return (data, start, indices), the CSR rows that were packed, indices as int64."""

@@ -16,6 +16,7 @@ ctypedef struct stream_t:
     exact_value_t value
     exact_gradient_t gradient  # adds into its last argument
     exact_entry_t entry
+    support_t support  # of an entry; no sample matters to it
 
 
 cdef inline int64_t own_coordinate(

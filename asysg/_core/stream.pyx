@@ -63,6 +63,20 @@ cdef int partial(
     return ASYSG_OK
 
 
+cdef int full_partial(
+    void *self, const double *x, int64_t i, double *work, double *out
+) noexcept nogil:
+    cdef stream_t *s = <stream_t *>self
+    out[0] += s.entry(s.family, x, i, work)
+    return ASYSG_OK
+
+
+cdef int64_t full_support(
+    void *self, int64_t i, void *scratch, const void **idx
+) noexcept nogil:
+    return (<stream_t *>self).support(self, 0, i, scratch, idx)
+
+
 cdef class Stream(Kernel):
     """A smooth function with exact derivatives, observed through additive noise."""
 
@@ -80,6 +94,7 @@ cdef class Stream(Kernel):
         self.stream.value = exact_value
         self.stream.gradient = exact_gradient
         self.stream.entry = exact_entry
+        self.stream.support = support
         self.abi.self = &self.stream
         self.abi.n = n
         self.abi.n_samples = 0
@@ -92,4 +107,7 @@ cdef class Stream(Kernel):
         self.abi.partial = partial
         self.abi.full_value = full_value
         self.abi.full_gradient = full_gradient
+        self.abi.full_partial = full_partial
+        if support != NULL:
+            self.abi.full_support = full_support
         return 0

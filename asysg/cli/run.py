@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import _files, theory
+from .._plan import algorithm_of
 from ..errors import InvalidArgument
 from . import _problem, _ranks, _text
 from .plan import FORMS, prescription
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from ..objectives import Objective
     from ..result import Result
 
-METHODS = ("asysg-incon", "asysg-con", "sgd")
+METHODS = ("asysg-incon", "asysg-con", "asyscd", "sgd")
 ON_RANKS = (*METHODS, *(method for method in _ranks.METHODS if method not in METHODS))
 RECORD: dict[str, str | bool] = {"sampled": "sampled", "full": "full", "off": False}
 #: Without --updates and --epochs: so many epochs, and not fewer updates than this.
@@ -96,7 +97,7 @@ def add(commands: Any) -> None:
     length.add_argument(
         "--epochs", type=float, metavar="E",
         help=f"updates in passes over the data: K = E samples/M (default: {EPOCHS}, and at least "
-        f"{LEAST_UPDATES:,} updates)",
+        f"{LEAST_UPDATES:,} updates); with asyscd over the features: K = E features",
     )  # fmt: skip
     what.add_argument(
         "--max-delay", type=_delay, default="auto", metavar="T",
@@ -253,6 +254,11 @@ def check(args: argparse.Namespace) -> None:
         value = getattr(args, name)
         if isinstance(value, int) and value < least:
             raise InvalidArgument(f"{name} must be an integer >= {least}, got {value}.")
+    if args.method == "asyscd" and args.batch_size != 1:
+        raise InvalidArgument(
+            f"batch_size must be 1 with --method asyscd, got {args.batch_size}. Its derivatives "
+            "are those of the mean over all samples."
+        )
     if args.epochs is not None and not 0 < args.epochs < float("inf"):
         raise InvalidArgument(f"epochs must be a finite number > 0, got {args.epochs}.")
 
@@ -270,6 +276,10 @@ def prepare(args: argparse.Namespace, objective: Objective, start: _problem.Star
 
     from .._minimize import threads
 
+    descent = args.method == "asyscd"
+    if descent:  # no noise, hence no sigma to estimate
+        start = replace(start, sigma=None, note=start.note.partition(";")[0])
+        objective = objective.exact
     said = [("objective", f"{objective!r}, {start.note}")]
     M, K = args.batch_size, args.updates
     if args.mpi:
@@ -279,19 +289,19 @@ def prepare(args: argparse.Namespace, objective: Objective, start: _problem.Star
         cores = int(joblib.cpu_count())
         more = f"; more than the {cores} usable cores" if p > cores else ""
     said.append(("method", f"{args.method}, {p} {what}{'s' * (p > 1)}{more}, batch size {M}"))
-    n_samples = objective.n_samples or 1
+    epoch = objective.n if descent else objective.n_samples or 1
     if K is None:
         epochs = EPOCHS if args.epochs is None else args.epochs
-        K = max(1, round(epochs * n_samples / M))
-        if args.epochs is None:
+        K = max(1, round(epochs * epoch / M))
+        if args.epochs is None and not descent:
             K = max(K, LEAST_UPDATES)
-    said.append(("updates", f"K = {K:,}, {K * M / n_samples:.4g} epochs"))
+    said.append(("updates", f"K = {K:,}, {K * M / epoch:.4g} epochs"))
 
     word = args.steplength
     T, enforced, why = staleness(args, objective, start, p, M, K)
     said.append(("staleness", why))
     constants = start.constants(objective, T)
-    algorithm = "incon" if args.method == "asysg-incon" else "con"
+    algorithm = algorithm_of(args.method)
     plan = prescription(algorithm, constants, K=K, M=M, T=T, form=args.form)
     if word == "prescribed" and plan["holds"]:
         said.append(("steplength", f"{plan['gamma']:.6g}, as prescribed"))

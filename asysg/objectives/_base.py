@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +17,9 @@ from .._core.kernel import Kernel
 from ..errors import InvalidArgument
 from ..theory import ProblemConstants
 
+if TYPE_CHECKING:
+    from ._exact import Exact
+
 
 class Objective:
     """A function f(x) = E F(x; xi) of n variables with its stochastic gradients.
@@ -26,6 +29,8 @@ class Objective:
     """
 
     _kernel: Kernel
+    # Samples whose gradients one gradient is made of.
+    _samples_each = 1
     # Said where a constant is missing.
     _remedy = "Give a float steplength, or your own theory.ProblemConstants(..., estimated=True)."
 
@@ -43,6 +48,28 @@ class Objective:
     def n_samples(self) -> int | None:
         """Number of samples; None for a stream."""
         return self._kernel.n_samples or None
+
+    @property
+    def exact(self) -> Exact:
+        """The function f itself as an objective: one sample, which is all of f, and no noise.
+
+        Methods run on it compute exact derivatives: "asysg-incon" is then asynchronous coordinate
+        descent, which `asysg.minimize` knows as "asyscd". A partial derivative costs what
+        ``partial(x, None, i)`` costs; of sparse linear models only the rows that contain i, for
+        which they are indexed by column when this is first asked for (4 bytes an entry).
+
+        Examples
+        --------
+        >>> from asysg.objectives import SigmoidRegression
+        >>> f = SigmoidRegression([[1.0, 0.0], [0.0, 2.0]], [1.0, 0.0])
+        >>> f.exact.gradient([0.0, 0.0], 0)
+        array([-0.125,  0.25 ])
+        >>> f.exact.sigma, f.exact.n_samples
+        (0.0, 1)
+        """
+        from ._exact import Exact
+
+        return Exact(self)
 
     @cached_property
     def _pattern(self) -> tuple[NDArray[np.int64], NDArray[np.int64]] | str:
@@ -155,8 +182,9 @@ class Objective:
     def partial(self, x: ArrayLike, sample: int | None, i: int) -> float:
         """Return entry i of ``gradient(x, sample)`` at the cost of one entry.
 
-        Parameters and errors are those of `value`; i lies in 0..n-1. The entry of the full
-        gradient (`sample` None) costs a full gradient.
+        Parameters and errors are those of `value`; i lies in 0..n-1. With `sample` None it is the
+        partial derivative of f: at the cost of one entry for a stream, of the rows of the data
+        that contain i for a linear model, and of a full gradient otherwise.
         """
         return evaluate.partial(self._capsule, x, sample, i)
 

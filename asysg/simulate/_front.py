@@ -13,7 +13,7 @@ from .._check import choice, integer
 from .._checkpoint import Checkpoint, resumed
 from .._core.timed import bytes_per_worker
 from .._draws import RNG
-from .._evidence import UNBIASED
+from .._evidence import unbiased
 from .._plan import Intermediate, Plan, State, make_plan, prescribe
 from .._run import run
 from ..errors import InvalidArgument
@@ -26,7 +26,7 @@ from ._timed import TimedWorkers, expected_delay
 from .delays import Delays, constant
 from .speeds import Speeds, deterministic
 
-GIVEN = ("sgd", "asysg-con", "asysg-incon")
+GIVEN = ("sgd", "asysg-con", "asysg-incon", "asyscd")
 TIMED = (*GIVEN, "hogwild")
 
 
@@ -63,7 +63,7 @@ checkpoint, checkpoint_every, progress
         stopped.
     delays : Delays, optional
         What each read sees; see `asysg.simulate.delays`. Without `n_workers`; by default, and
-        for "sgd", no delay. Methods "asysg-incon", "asysg-con" and "sgd".
+        for "sgd", no delay. Methods "asysg-incon", "asyscd", "asysg-con" and "sgd".
     n_workers : int, optional
         Simulate so many workers, at least 1, on a virtual clock; then the delays come out of
         their speeds. Also for method "hogwild". Reads are made at one moment, the begin of a
@@ -178,10 +178,10 @@ def _with_delays(plan: Plan, schedule: Delays) -> tuple[Plan, Delays]:
         )
     if plan.method == "sgd" and schedule.T:
         raise InvalidArgument(f"delays must be left out for method 'sgd', got {schedule.name}.")
-    if plan.method != "asysg-incon" and schedule.seen is not None:
+    if plan.algorithm != "incon" and schedule.seen is not None:
         raise InvalidArgument(
             f"delays must be consistent for method {plan.method!r}, got {schedule.name}. Subsets "
-            "of updates are reads of 'asysg-incon'."
+            "of updates are reads of 'asysg-incon' and 'asyscd'."
         )
     if schedule.watch is not None and plan.checkpoint is not None:
         raise InvalidArgument(
@@ -221,7 +221,7 @@ def _with_workers(
         raise InvalidArgument(
             f"speeds must be made by asysg.simulate.speeds, got {type(speeds).__name__}."
         )
-    whole = plan.method != "asysg-incon"
+    whole = plan.algorithm == "con"
     each = bytes_per_worker(plan.objective._capsule, whole=whole, M=plan.M)
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if p * each > memory:
@@ -240,8 +240,8 @@ def _with_workers(
 
 
 def _evidence(plan: Plan, note: str) -> tuple[Hypothesis, ...]:
-    found = (UNBIASED, Hypothesis("reads oblivious", True, None, {}, "by construction", note))
-    return (*found, *_coordinates(plan))
+    oblivious = Hypothesis("reads oblivious", True, None, {}, "by construction", note)
+    return (unbiased(plan.method), oblivious, *_coordinates(plan))
 
 
 def _watched(plan: Plan, schedule: Delays) -> tuple[Hypothesis, ...]:
@@ -249,10 +249,10 @@ def _watched(plan: Plan, schedule: Delays) -> tuple[Hypothesis, ...]:
     note = f"delays {schedule.name} are chosen from the iterates"
     past = Hypothesis("reads of the past alone", True, None, {}, "by construction", note)
     if plan.form == "robust" and plan.steps.gamma is not None:
-        return (UNBIASED, past, *_coordinates(plan))
+        return (unbiased(plan.method), past, *_coordinates(plan))
     note += ", hence from the noise so far; form 'robust' does not need this"
     oblivious = Hypothesis("reads oblivious", False, None, {}, "by construction", note)
-    return (UNBIASED, past, oblivious, *_coordinates(plan))
+    return (unbiased(plan.method), past, oblivious, *_coordinates(plan))
 
 
 def _coordinates(plan: Plan) -> tuple[Hypothesis, ...]:

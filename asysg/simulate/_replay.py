@@ -89,13 +89,12 @@ def replay(result: Result) -> Replay:
     Replay
         For "asysg-con" and "sgd", on any number of threads, and for every method on MPI ranks,
         every gradient is computed again at what the record says was read, and x agrees to the last
-        bit; so it does for
-        the lock-free methods on one thread, and for all virtual workers. For "asysg-incon" on
-        several threads the additions to each coordinate are put back in the order in which they
-        happened, and x agrees to the last bit; with recorded reads every increment is computed
-        again from them, and every value read must be one that the recorded window allows. For
-        "hogwild" on several threads this needs recorded reads, and x agrees up to the order of
-        additions.
+        bit; so it does for the lock-free methods on one thread, and for all virtual workers. For
+        "asysg-incon" and "asyscd" on several threads the additions to each coordinate are put back
+        in the order in which they happened, and x agrees to the last bit; with recorded reads every
+        increment is computed again from them, and every value read must be one that the recorded
+        window allows. For "hogwild" on several threads this needs recorded reads, and x agrees up
+        to the order of additions.
 
     Raises
     ------
@@ -126,7 +125,7 @@ def replay(result: Result) -> Replay:
         )
     checked = [_clock(result, plan, log)]
     n_lost, exact = 0, True
-    recomputable, incon = _recomputable(result, plan, log), plan.method == "asysg-incon"
+    recomputable, incon = _recomputable(result, plan, log), plan.algorithm == "incon"
     if recomputable:
         *_, (_, x) = _states(result, BLOCK)
         checked.append("every gradient computed again at the iterate that was read")
@@ -246,7 +245,7 @@ def _clock(result: Result, plan: Plan, log: NDArray[Any]) -> str:
     counts = np.bincount(np.frexp(delay)[1], minlength=64)
     if not np.array_equal(counts, result.staleness.histogram):
         raise ReplayError("starts must have the histogram of the run's delays, got another.")
-    if plan.method == "asysg-incon":
+    if plan.algorithm == "incon":
         drawn = _draws.coordinates(plan.key, log["draw"], plan.objective.n)
         _require(log["coordinate"] == drawn, "coordinate that was not drawn")
     return "every ticket and draw once, every window before its update, the delays as counted"
@@ -286,7 +285,7 @@ def _stepper(
         engine = Recursion(
             plan.objective._capsule,
             plan.x0,
-            whole=plan.method != "asysg-incon",
+            whole=plan.algorithm == "con",
             M=plan.M,
             T=result.staleness.max or 0,
             key=plan.key,
@@ -302,7 +301,7 @@ def _stepper(
         return recompute, engine.x
 
     x = plan.x0.copy()
-    if plan.method == "asysg-incon":
+    if plan.algorithm == "incon":
 
         def add(start: int, stop: int) -> None:
             rows = log[start:stop]
@@ -343,7 +342,7 @@ def _whole_gradient(result: Result, plan: Plan, log: NDArray[Any], k: int) -> ND
 
 
 def _increments(result: Result, plan: Plan, log: NDArray[Any]) -> None:
-    """Compute every increment of asysg-incon again from what was read."""
+    """Compute every increment of one coordinate again from what was read."""
     gamma = _gamma(plan, 0, len(log))
     found = np.empty(len(log))
     for k, reads in enumerate(_reads(result)):

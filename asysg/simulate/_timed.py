@@ -42,7 +42,7 @@ class TimedWorkers(Compiled):
         self.kernel = Timed(
             plan.objective._capsule,
             x,
-            whole=plan.method != "asysg-incon",
+            whole=plan.algorithm == "con",
             M=plan.M,
             p=p,
             K=plan.K,

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import optimize, stats
 
 from .. import theory
+from .._plan import algorithm_of
 from ..result import Result
 from ..theory import Certificate, Hypothesis, ProblemConstants, testing
 
@@ -64,7 +65,7 @@ def certificate(
     finite = bool(np.isfinite(values).all())
     return theory.certify(
         constants,
-        algorithm="incon" if first.method == "asysg-incon" else "con",
+        algorithm=algorithm_of(first.method),
         gamma=gamma,
         K=first.n_updates,
         M=first.batch_size,

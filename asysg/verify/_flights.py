@@ -11,6 +11,7 @@ import numpy as np
 from .. import objectives as o
 from .. import theory
 from .._minimize import minimize
+from .._plan import algorithm_of
 from ..result import Result
 from ._evidence import certificate, ergodic, log_e_value
 from ._ordinary import enforced_delay
@@ -39,7 +40,10 @@ class Flight:
     K: int
     quick: int = 0
 
-    M = 2
+    @property
+    def M(self) -> int:
+        """Batch size."""
+        return 1 if self.method == "asyscd" else 2
 
     @property
     def objective(self) -> o.Objective:
@@ -54,7 +58,7 @@ class Flight:
         T = enforced_delay(p)
         x0 = np.full(obj.n, 3.0 if self.family == "quadratic" else 1.0)
         c = obj.constants(x0, T=T)
-        side = theory.incon if self.method == "asysg-incon" else theory.con
+        side = theory.incon if algorithm_of(self.method) == "incon" else theory.con
         gamma = 0.3 * side.gamma_max(c, M=self.M, T=T)
         result = minimize(
             obj,
@@ -78,6 +82,7 @@ FLIGHTS = (
     Flight("asysg-incon", "quadratic", 20_000, quick=5_000),
     Flight("asysg-con", "sigmoid", 5_000),
     Flight("asysg-incon", "sigmoid", 5_000),
+    Flight("asyscd", "sigmoid", 5_000),
 )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _draws
+from .._plan import algorithm_of
 from ..objectives._stream import Stream
 from ..result import Result
 from ..simulate import recursion, replay
@@ -26,7 +27,7 @@ def certain(name: str, null: str, holds: bool) -> Outcome:
 
 def iterates(result: Result) -> Vector:
     """Return x_1, ..., x_{K+1} of a recorded run."""
-    if result.method != "asysg-incon":
+    if algorithm_of(result.method) != "incon":
         return np.array([x for _, x in replay(result).iterates()])
     assert result.log is not None
     assert result._plan is not None
@@ -54,7 +55,7 @@ class Record:
         assert result.log is not None, "replayed before"
         self.result, self.plan, self.log = result, result._plan, result.log
         self.K, self.M, self.n = result.nit, result.batch_size, result.x.size
-        self.incon = result.method == "asysg-incon"
+        self.incon = self.plan.algorithm == "incon"
         self.delay = np.arange(self.K) - self.log["start"]
         self.gamma = np.broadcast_to(self.plan.steps.block(0, self.K), self.K)
         self.samples = _draws.samples(
@@ -142,7 +143,8 @@ class Record:
             if f.sigma == 0:
                 return None
             return additive(f, self.M, self.K, len(directions), entry=self.incon)
-        if self.reads is None or f.n_samples is None:
+        # One sample has no noise.
+        if self.reads is None or f.n_samples is None or f.n_samples == 1:
             return None
         same = self.reads.strides[1] == 0
         cost = f.n_samples * (1 if same else self.M)

@@ -109,7 +109,7 @@ def examine(result: Result, *, alpha: float = TOTAL_FALSE_ALARM) -> Examination:
     Parameters
     ----------
     result : Result
-        Of `asysg.minimize` by "sgd", "asysg-con" or "asysg-incon" with ``record="full"`` or
+        Of `asysg.minimize` by any method but "hogwild", with ``record="full"`` or
         ``"full+reads"``, completed, in the process that made it. Of a lock-free run on several
         threads only recorded reads tell its noise: without them its increments are put in order
         but not computed again.
@@ -174,7 +174,7 @@ def examine(result: Result, *, alpha: float = TOTAL_FALSE_ALARM) -> Examination:
     testing.ErrorBudget(alpha)  # refuses what is no probability
     if result.method == "hogwild":
         raise InvalidArgument.of(
-            "result", "must be of 'sgd', 'asysg-con' or 'asysg-incon'", result.method, ""
+            "result", "must be of 'sgd', 'asysg-con', 'asysg-incon' or 'asyscd'", result.method, ""
         )
     try:
         replay(result)
@@ -301,7 +301,7 @@ def draws(result: Result) -> list[Outcome]:
     n, n_samples = result.x.size, result._plan.objective.n_samples
     order = np.arange(result.nit)
     found = []
-    if result.method == "asysg-incon" and n > 1:
+    if result._plan.algorithm == "incon" and n > 1:
         i = _draws.coordinates(result.key, order, n)
         if len(i) >= 20 * n:
             found.append(testing.coordinates_test(np.bincount(i, minlength=n), alpha=0.5))

@@ -125,7 +125,7 @@ def test_every_format_gives_the_same_run(run, tmp_path, kind):
 @pytest.mark.parametrize(
     "objective", ["sigmoid", "nclogit", "welsch", "geman", "cauchy", "sine", "phase"]
 )
-@pytest.mark.parametrize("method", ["asysg-incon", "asysg-con", "sgd"])
+@pytest.mark.parametrize("method", ["asysg-incon", "asysg-con", "asyscd", "sgd"])
 def test_every_objective_and_method(run, tmp_path, objective, method):
     rng = np.random.default_rng(1)
     A, y = rng.standard_normal((60, 4)), rng.integers(0, 2, 60)
@@ -135,7 +135,9 @@ def test_every_objective_and_method(run, tmp_path, objective, method):
     )
     assert (code, err) == (0, "")
     assert "keeps the bound" in out
-    assert ("ESTIMATED" in out) == (objective == "phase")
+    # Coordinate descent needs no sigma.
+    assert ("ESTIMATED" in out) == (objective == "phase" and method != "asyscd")
+    assert ("sigma 0," in out) == (method == "asyscd")
 
 
 @pytest.mark.parametrize(
@@ -165,6 +167,7 @@ def test_bad_files(run, tmp_path, content, says):
         (["--threads", "0"], "n_threads"),
         (["--batch-size", "0"], "batch_size"),
         (["--updates", "0"], "updates"),
+        (["--method", "asyscd", "--batch-size", "2"], "batch_size must be 1 with --method asyscd"),
         (["--epochs", "nan"], "epochs"),
         (["--epochs", "-1"], "epochs"),
         (["--max-delay", "-1"], "max_delay"),
@@ -299,6 +302,8 @@ def test_default_length(run, small):
     assert json.loads(out)["result"]["n_updates"] == 100_000
     _, out, _ = run(small, "--epochs", "10", "--batch-size", "4", "--json")
     assert json.loads(out)["result"]["n_updates"] == 10
+    _, out, _ = run(small, "--method", "asyscd", "--json")
+    assert json.loads(out)["result"]["n_updates"] == 20 * 3  # over its features
 
 
 def test_max_delay(run, small):

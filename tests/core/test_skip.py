@@ -314,6 +314,7 @@ def test_an_index_that_comes_twice_is_not_skipped_over():
             *((name, ctypes.c_void_p) for name in ["value_", "gradient_", "descend", "touch"]),
             ("minibatch", ctypes.c_void_p),
             ("batch_size", ctypes.c_int64),
+            *((name, ctypes.c_void_p) for name in ["full_partial", "full_support"]),
         )
 
     @SUPPORT
@@ -326,5 +327,5 @@ def test_an_index_that_comes_twice_is_not_skipped_over():
     new = ctypes.pythonapi.PyCapsule_New
     new.restype = ctypes.py_object
     new.argtypes = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p)
-    name = b"asysg.objective.v2"
+    name = b"asysg.objective.v3"
     assert "twice" in structure(new(ctypes.addressof(struct), name, None))

@@ -26,7 +26,7 @@ from asysg._core.openmp import openmp_version
 from asysg.errors import ReplayError
 
 THREADS = [1, 2] if openmp_version() else [1]
-METHODS = ["asysg-incon", "asysg-con", "hogwild", "sgd"]
+METHODS = ["asysg-incon", "asysg-con", "hogwild", "asyscd", "sgd"]
 
 
 @functools.cache
@@ -84,7 +84,7 @@ class Life(RuleBasedStateMachine):
         self.method, self.K, self.record = method, K, record
         self.p = 1 if method == "sgd" else p
         self.n_records = n_records
-        self.sync_every = sync_every if method in ("asysg-incon", "hogwild") else None
+        self.sync_every = sync_every if method in ("asysg-incon", "hogwild", "asyscd") else None
         self.most = 0  # threads that have taken part
         self.least = 0  # updates that a resumed run must not do again
         self.older = None

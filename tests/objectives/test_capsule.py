@@ -12,7 +12,7 @@ from asysg._core import evaluate
 from asysg._core.kernel import Kernel
 from asysg.errors import InvalidArgument, ObjectiveError
 
-NAME = b"asysg.objective.v2"
+NAME = b"asysg.objective.v3"
 DOUBLES = ctypes.POINTER(ctypes.c_double)
 POINT = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, DOUBLES, ctypes.c_uint64, DOUBLES, DOUBLES)
 PARTIAL = ctypes.CFUNCTYPE(
@@ -40,6 +40,8 @@ class Struct(ctypes.Structure):
         ("touch", ctypes.c_void_p),
         ("minibatch", ctypes.c_void_p),
         ("batch_size", ctypes.c_int64),
+        ("full_partial", ctypes.c_void_p),
+        ("full_support", ctypes.c_void_p),
     )
 
 
@@ -79,6 +81,7 @@ def test_full_calls_fall_back_on_the_mean_over_samples():
     assert evaluate.value(capsule, [2.0]) == 3.0
     assert evaluate.value(capsule, [2.0], 3) == 6.0
     assert evaluate.gradient(capsule, [2.0]).tolist() == [1.5]
+    assert evaluate.gradient(capsule, [2.0], out=np.array([8.0])).tolist() == [9.5]
     assert evaluate.partial(capsule, [2.0], None, 0) == 1.5
     assert evaluate.support(capsule, 1) is None
 
@@ -98,7 +101,7 @@ def test_failures_are_raised(code, sample):
 
 
 def test_strangers_are_refused():
-    other, _keep = foreign(name=b"asysg.objective.v1")
+    other, _keep = foreign(name=b"asysg.objective.v2")
     for stranger in (None, 3, other, ob.SineChain(3)):
         with pytest.raises(InvalidArgument, match="capsule must be a PyCapsule named"):
             evaluate.value(stranger, [1.0])
