@@ -193,7 +193,7 @@ cdef bint do_hit(
         asysg_yield()
     if r.alone:
         asysg_poke(r.clock.now, k + 1)
-    increment = -(steplength(r, k) * g)
+    increment = -(steplength(r, me, k, 0) * g)
     if isfinite(increment):
         write(r, me, i, increment, &replaced)
         me.updates += count
