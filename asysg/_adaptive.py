@@ -7,9 +7,9 @@ stratum (`_run.recorded`), each weighted by the *stratum's* share of the steplen
 The step of the very update that follows a recorded iterate would be no fair sample: on threads
 every worker reads anew after a pause, so that update has delay 0 and takes the whole gamma. A
 stratum's share is what its iterates really weighed. What remains of an error is, within each
-stratum, the covariance of steps and norms: none where every iterate is recorded, and none on average
-where the delays, which know nothing of the samples, do not follow the trend of the norm within a
-stratum.
+stratum, the covariance of steps and norms: none where every iterate is recorded, and none on
+average where the delays, which know nothing of the samples, do not follow the trend of the norm
+within a stratum.
 """
 
 from __future__ import annotations

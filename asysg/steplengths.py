@@ -197,8 +197,9 @@ def as_steps(steplength: Steplength) -> Steps:
         gamma = float(steplength)
     except (TypeError, ValueError):
         raise InvalidArgument(
-            "steplength must be a number, a Prescription, 'prescribed', 'optimal', 'delay-adaptive', "
-            f"an array of one entry an update, a function of k, or delay_adaptive, got {reprlib.repr(steplength)}."
+            "steplength must be a number, a Prescription, 'prescribed', 'optimal', "
+            "'delay-adaptive', an array of one entry an update, a function of k, or what "
+            f"delay_adaptive returns, got {reprlib.repr(steplength)}."
         ) from None
     if isinstance(steplength, bool) or not (np.isfinite(gamma) and gamma >= 0):
         raise InvalidArgument(f"steplength must be finite and >= 0, got {steplength!r}.")

@@ -15,6 +15,7 @@ from ._hypotheses import Evidence, Hypothesis, decode, encode
 
 #: The form of a certificate of Theorem A. It takes no T, so it is not one of FORMS.
 FORM = "delay_adaptive"
+SHORTENED = "late steplengths short enough"
 
 
 @dataclass(frozen=True)
@@ -80,19 +81,13 @@ class AdaptiveSteps:
                 "total_square", f"must lie in {least:g}..{most:g}", self.total_square
             )
 
-    def condition(self, c: ProblemConstants, M: int) -> float:
-        """Left-hand side of L M P gamma <= 1 and L <= (the L that shortened), whichever is more."""
-        if self.P is None:
-            return math.inf
-        return max(c.L * M * self.P * self.gamma, c.L / self.L)
-
     def bound(self, c: ProblemConstants, M: int) -> float:
         """Return the bound on the gamma-weighted mean, inf where the condition fails."""
-        if self.P is None or self.condition(c, M) > 1 + ROUNDING:
+        load = math.inf if self.P is None else c.L * M * self.P * self.gamma
+        if load > 1 + ROUNDING or c.L > self.L * (1 + ROUNDING):
             return math.inf
         if self.total == 0:
             return 0.0 if c.gap == 0 else math.inf
-        load = c.L * M * self.P * self.gamma
         noise = (1 + 2 * load) * c.L * c.sigma * c.sigma * self.total_square
         return (2 * c.gap / M + noise) / self.total
 
@@ -101,17 +96,17 @@ class AdaptiveSteps:
         if self.P is None:
             note = "it asks how many gradients are under way at once, which nothing bounds here"
             return Hypothesis("steplength condition", False, None, {}, "by construction", note)
-        lhs = self.condition(c, M)
-        numbers = {
-            "lhs": lhs,
-            "gamma": self.gamma,
-            "gamma_max": 1 / (c.L * M * self.P),
-            "L": c.L,
-            "L of the steplengths": self.L,
-        }
-        note = "L M P gamma is at most 1, and L at most that of the steplengths"
+        lhs = c.L * M * self.P * self.gamma
+        numbers = {"lhs": lhs, "gamma": self.gamma, "gamma_max": 1 / (c.L * M * self.P)}
+        note = "the left-hand side is at most 1"
         ok = lhs <= 1 + ROUNDING
         return Hypothesis("steplength condition", ok, 1 - lhs, numbers, evidence, note)
+
+    def shortened_hypothesis(self, c: ProblemConstants, evidence: Evidence) -> Hypothesis:
+        """Return that late updates took steps as short as the problem's own L asks."""
+        numbers = {"L": c.L, "L of the steplengths": self.L}
+        ok = c.L <= self.L * (1 + ROUNDING)
+        return Hypothesis(SHORTENED, ok, 1 - c.L / self.L, numbers, evidence)
 
     def to_dict(self) -> dict[str, Any]:
         """Return a dict of strict JSON values."""

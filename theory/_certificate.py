@@ -21,9 +21,8 @@ from ._hypotheses import Hypothesis, decode, encode, same
 from ._statements import (
     NAMES,
     all_bounds,
-    condition_hypothesis,
-    constants_hypothesis,
     needed,
+    own_hypotheses,
     updates_hypothesis,
 )
 
@@ -347,8 +346,7 @@ class Certificate:
         if not same(self.bound, bounds[self.form]):
             return "bound", self.bound, bounds[self.form]
         args = (self.constants, self.algorithm, self.form, self.gamma, self.K, self.M, self.T)
-        own = [condition_hypothesis(*args), constants_hypothesis(self.constants)]
-        P = None
+        own, P = own_hypotheses(*args), None
         if isinstance(self.gamma, AdaptiveSteps):
             P = self.gamma.P
         else:

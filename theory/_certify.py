@@ -112,11 +112,11 @@ def certify(
         step = number("gamma", gamma)
     args = (c, algorithm, form, step, K, M, T)
     given = {h.name: h for h in evidence}
-    own = [_statements.condition_hypothesis(*args), _statements.constants_hypothesis(c)]
+    own = _statements.own_hypotheses(*args)
     if c is None and "problem constants" in given:
-        own[-1] = _statements.constants_hypothesis(c, given.pop("problem constants").note)
-    if corollary:
-        own.append(_statements.updates_hypothesis(*args))
+        own = _statements.own_hypotheses(*args, given.pop("problem constants").note)
+    if corollary and not isinstance(step, AdaptiveSteps):
+        own.append(_statements.updates_hypothesis(c, algorithm, form, step, K, M, T))
     for h in given.values():
         wrong = "name" if h.name in {o.name for o in own} else h.fault()
         if wrong is not None:

@@ -36,7 +36,7 @@ def needed(algorithm: str, form: str) -> tuple[str, ...]:
     """Return the names of the theorem's hypotheses."""
     names = ["steplength condition", "problem constants"]
     if form == _adaptive.FORM:
-        names += ["one read per update", "gradients under way"]
+        names += [_adaptive.SHORTENED, "one read per update", "gradients under way"]
     else:
         names.append("delays bounded by T")
     names += ["samples unbiased", "no update is lost"]
@@ -67,6 +67,28 @@ def constants_hypothesis(c: ProblemConstants | None, why: str = "none is known")
         return Hypothesis("problem constants", False, None, {}, "assumed", why)
     numbers = {k: float(v) for k, v in c.to_dict().items() if k != "estimated"}
     return Hypothesis("problem constants", True, None, numbers, _quality(c))
+
+
+def own_hypotheses(
+    c: ProblemConstants | None,
+    algorithm: str,
+    form: str,
+    gamma: _theorems.Steps | AdaptiveSteps,
+    K: int,
+    M: int,
+    T: int,
+    why: str = "none is known",
+) -> list[Hypothesis]:
+    """Return those that follow from the numbers alone; without constants they fail, for `why`."""
+    own = [
+        condition_hypothesis(c, algorithm, form, gamma, K, M, T),
+        constants_hypothesis(c, why),
+    ]
+    if isinstance(gamma, AdaptiveSteps):
+        note = "cannot be checked without the constants"
+        missing = Hypothesis(_adaptive.SHORTENED, False, None, {}, "assumed", note)
+        own.append(missing if c is None else gamma.shortened_hypothesis(c, _quality(c)))
+    return own
 
 
 def condition_hypothesis(

@@ -177,7 +177,8 @@ def lead(
         most, plan.max_delay, options.late, plan.method == "delayed", pushes, options.patience
     )
     kind = Barrier if plan.method == "sync" else Server
-    if plan.wanted is not None and plan.prescribed_T is None and plan.steps.L is None:  # else resumed with its own
+    resumed = plan.prescribed_T is not None or plan.steps.L is not None  # with its own
+    if plan.wanted is not None and not resumed:
         T = {"sync": 0, "delayed": options.delay}.get(plan.method, plan.max_delay)
         if plan.adaptive or (T is None and slots == 1 and pushes == 1):
             T = 0
