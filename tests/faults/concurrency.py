@@ -66,8 +66,8 @@ FAULTS = (
         (
             THREADS,
             TICKET,
-            "if r.max_delay < 0 and r.stride == 0 and isfinite(-(steplength(r, me, r.base, 0) * g)):\n"
-            "    increment = -(steplength(r, me, r.base, 0) * g)\n"
+            "if r.max_delay < 0 and r.stride == 0 and isfinite(-(r.gamma[0] * g)):\n"
+            "    increment = -(r.gamma[0] * g)\n"
             "    before = write(r, me, i, increment, &replaced)\n"
             "    asysg_stress()\n"
             "{old}\n",
