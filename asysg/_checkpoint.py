@@ -229,12 +229,12 @@ def resumed(
         here, there = look(plan, plan.x0, 0, 0.0, 0.0)[2:4], state.rows[0][2:4]
         if not np.allclose(here, there, rtol=1e-9, atol=0.0, equal_nan=True):
             raise foreign("f(x0) and squared gradient norm", there, here)
-    mine, theirs = plan.in_flight, meta["in_flight"]
+    now, before = plan.in_flight, meta["in_flight"]
     plan = replace(
         plan,
         key=(meta["key"][0], meta["key"][1]),
         prescribed_T=meta["prescribed_T"],
-        in_flight=None if mine is None or theirs is None else max(mine, theirs),
+        in_flight=None if now is None or before is None else max(now, before),
     )
     if plan.wanted is not None:
         plan = replace(plan, steps=Steps(meta["gamma"], L=meta["L"]))
