@@ -311,7 +311,7 @@ def prepare(args: argparse.Namespace, objective: Objective, start: _problem.Star
         said.append(("steplength", f"{plan['gamma_opt']:.6g}, of the smallest bound"))
     else:
         said.append(("steplength", f"{word:.6g}, as given (prescribed: {plan['gamma']:.6g})"))
-    gamma = {"prescribed": plan["gamma"], "optimal": plan["gamma_opt"]}.get(word, word)
+    gamma = {"prescribed": plan["gamma"], "optimal": plan.get("gamma_opt")}.get(word, word)
     return Setup(
         arguments={
             "x0": start.x,
