@@ -69,6 +69,8 @@ class Checkpoint:
             "format": FORMAT,
             "identity": identity(plan),
             "gamma": plan.steps.gamma,
+            "L": plan.steps.L,
+            "in_flight": plan.in_flight,
             "steplengths": steplengths(plan),
             "prescribed_T": plan.prescribed_T,
             "key": list(plan.key),
@@ -79,11 +81,13 @@ class Checkpoint:
             "recomputed": state.recomputed,
             "overwrites": state.overwrites,
             "workers": state.workers,
+            "sums": [state.sum_step, state.sum_square],
         }
         arrays = {
             "x": x,
             "rows": np.array(state.rows, dtype=np.float64).reshape(-1, 5),
             "histogram": state.histogram,
+            "marks": np.array(state.marks, dtype=np.float64).reshape(-1, 2),
             **{PENDING + name: array for name, array in self.pending().items()},
         }
         meta["digest"] = digest(meta, arrays)
@@ -125,6 +129,9 @@ class Checkpoint:
                     recomputed=meta["recomputed"],
                     overwrites=meta["overwrites"],
                     workers=meta["workers"],
+                    sum_step=meta["sums"][0],
+                    sum_square=meta["sums"][1],
+                    marks=[(int(k), total) for k, total in stored["marks"].tolist()],
                     pending={
                         name.removeprefix(PENDING): array
                         for name, array in stored.items()
@@ -178,9 +185,9 @@ def identity(plan: Plan) -> dict[str, Any]:
 
 
 def steplengths(plan: Plan) -> float | list[float]:
-    """Return the steplength, or a hundred of a schedule."""
+    """Return the steplength (and the L of those that adapt), or a hundred of a schedule."""
     if plan.steps.gamma is not None:
-        return plan.steps.gamma
+        return plan.steps.gamma if plan.steps.L is None else [plan.steps.gamma, plan.steps.L]
     return [plan.steps.at(int(k)) for k in np.linspace(1, plan.K, min(plan.K, 100))]
 
 
@@ -222,7 +229,13 @@ def resumed(
         here, there = look(plan, plan.x0, 0, 0.0, 0.0)[2:4], state.rows[0][2:4]
         if not np.allclose(here, there, rtol=1e-9, atol=0.0, equal_nan=True):
             raise foreign("f(x0) and squared gradient norm", there, here)
-    plan = replace(plan, key=(meta["key"][0], meta["key"][1]), prescribed_T=meta["prescribed_T"])
+    now, before = plan.in_flight, meta["in_flight"]
+    plan = replace(
+        plan,
+        key=(meta["key"][0], meta["key"][1]),
+        prescribed_T=meta["prescribed_T"],
+        in_flight=None if now is None or before is None else max(now, before),
+    )
     if plan.wanted is not None:
-        plan = replace(plan, steps=Steps(meta["gamma"]))
+        plan = replace(plan, steps=Steps(meta["gamma"], L=meta["L"]))
     return plan, state, x

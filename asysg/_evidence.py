@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from . import theory
+from . import _adaptive, theory
 from ._plan import Plan, State
 from .errors import InvalidArgument
 from .result import STATUS, Staleness, Trace, bounded_mean
@@ -79,7 +79,11 @@ def certify(
     ]
     gamma: Any = plan.steps.gamma
     K, form = max(1, nit), plan.form
-    if gamma is None and plan.algorithm == "con":
+    if plan.adaptive:
+        # Theorem A, which supposes no T.
+        gamma, form = _adaptive.steps_of(plan, state), theory.ADAPTIVE
+        evidence[:1] = _adaptive.evidence(plan)
+    elif gamma is None and plan.algorithm == "con":
         # Theorem 1 is the one statement for steps that vary.
         gamma, form = np.broadcast_to(plan.steps.block(0, K), K), "paper"
     elif gamma is None:

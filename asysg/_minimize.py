@@ -22,7 +22,7 @@ from ._evidence import unbiased
 from ._plan import OF_A_COORDINATE, Intermediate, Plan, State, make_plan, prescribe
 from ._run import next_block, run
 from ._skip import skip_law
-from ._update import with_update
+from ._update import LOCK_FREE, with_update
 from .errors import InvalidArgument
 from .objectives import Objective
 from .result import Result
@@ -75,11 +75,14 @@ def minimize(
         asynchronous coordinate descent (Liu et al. 2014): AsySG-incon on ``obj.exact``, with exact
         partial derivatives of f in the place of samples', certified without noise; or the serial
         method, one thread and no delay.
-    steplength : float, Prescription, callable, ndarray, "prescribed" or "optimal"
+    steplength : float, Prescription, callable, ndarray, DelayAdaptive or str
         The factor of the *sum* over the minibatch. A callable or an array gives
         :math:`\gamma_k`, k = 1, 2, ... "prescribed" measures the delay T (by a short pilot at
         steplength 0, or takes `max_delay` where it is given) and uses the theorem's corollary;
         "optimal" does the same and uses the admissible steplength with the smallest bound.
+        `asysg.steplengths.delay_adaptive` makes one that shrinks with the delay of its update;
+        "delay-adaptive" does with the constants of the objective, for "asysg-con" and "sgd".
+        The certificate is then of Theorem A, whatever `form` says.
     batch_size, n_updates : int
         M and K, at least 1. Taken from a `Prescription` if left out; `batch_size` is 1
         otherwise, and always for "asyscd".
@@ -190,10 +193,11 @@ def minimize(
     p = threads(n_threads, method)
     if max_delay is not None:
         max_delay = integer("max_delay", max_delay, least=0)
-    if record is False and (max_delay is not None or (plan.wanted is not None and p > 1)):
+    by_name = plan.wanted is not None and p > 1
+    if record is False and (max_delay is not None or by_name or plan.adaptive):
         raise InvalidArgument(
-            "record must be 'sampled' or 'full' with max_delay or a steplength by name, got "
-            "False. Without the clock no delay is known."
+            "record must be 'sampled' or 'full' with max_delay, a steplength by name or one that "
+            "adapts to the delay, got False. Without the clock no delay is known."
         )
     if not checkpoint_every >= 0:
         raise InvalidArgument(f"checkpoint_every must be >= 0, got {checkpoint_every!r}.")
@@ -202,6 +206,7 @@ def minimize(
         max_delay=max_delay,
         record=record,
         evidence=evidence(method, p),
+        in_flight=None if method in LOCK_FREE and p > 1 else p,
         checkpoint=None if checkpoint is None else Checkpoint(checkpoint, checkpoint_every),
     )
 
@@ -219,7 +224,7 @@ def minimize(
         # What one thread guarantees does not hold where more took part before.
         plan = replace(plan, evidence=evidence(method, max(p, state.workers)))
     elif plan.wanted is not None:
-        plan = prescribe(plan, expected_delay(plan, p, law))
+        plan = prescribe(plan, 0 if plan.adaptive else expected_delay(plan, p, law))
     engine = threads_engine(plan, p, x, state.clock, law)
     result = run(plan, engine, state, lambda: max(1, engine.team))
     if 0 < engine.team < p:
@@ -248,6 +253,7 @@ def threads_engine(plan: Plan, p: int, x: Any, clock: int = 0, law: Skip | None 
         sync_every=plan.sync_every or 0,
         clock=clock,
         skip=law,
+        slope=plan.steps.slope(plan.M),
     )
 
 

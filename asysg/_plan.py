@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import theory
+from . import _adaptive, theory
 from ._check import choice, integer, vector
 from ._draws import RNG, Key, key_from
 from .errors import InvalidArgument
@@ -66,6 +66,9 @@ class Plan:
     record: str | bool = "sampled"
     skip_ahead: bool = False
     n_push: int = 1  # local steps an update is made of (downpour)
+    # Gradients under way at once, at most; None where nothing bounds how many miss an update.
+    in_flight: int | None = 1
+    one_read: bool = True  # all samples of an update read with the same delay
     simulated: bool = False
     scheduler: str | None = None  # of a simulated run: its delays or speeds, in words
     virtual_workers: int = 0  # and how many workers have a virtual clock
@@ -81,6 +84,11 @@ class Plan:
     def algorithm(self) -> str:
         """The algorithm whose theorem applies."""
         return algorithm_of(self.method)
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether steplengths shrink with the delay of their update."""
+        return self.wanted == _adaptive.NAME or self.steps.L is not None
 
 
 def algorithm_of(method: str) -> str:
@@ -101,6 +109,10 @@ class State:
     recomputed: int = 0
     overwrites: int = 0
     workers: int = 0
+    # Of steplengths that adapt: their sum, that of their squares, and the former at some clocks.
+    sum_step: float = 0.0
+    sum_square: float = 0.0
+    marks: list[tuple[int, float]] = field(default_factory=list)
     pending: dict[str, NDArray[Any]] = field(default_factory=dict)
 
 
@@ -134,7 +146,7 @@ def make_plan(
         choice(
             "steplength",
             wanted,
-            ("prescribed", "optimal"),
+            ("prescribed", "optimal", _adaptive.NAME),
             remedy="Or give a number, a Prescription, an array, or a function of k.",
         )
     if isinstance(steplength, Prescription):
@@ -164,6 +176,7 @@ def make_plan(
         callback=callback,
         progress=progress,
     )
+    _adaptive.check(plan)
     return exactly(plan) if method == "asyscd" else plan
 
 
@@ -201,8 +214,15 @@ def of_prescription(
 
 
 def prescribe(plan: Plan, T: int) -> Plan:
-    """Let the theory choose the steplength that was asked for by name, for delays up to T."""
+    """Let the theory choose the steplength that was asked for by name, for delays up to T.
+
+    One that adapts to the delay needs no T.
+    """
     constants = plan.constants or plan.objective.constants(plan.x0, T=T)
+    if plan.wanted == _adaptive.NAME:
+        P = plan.in_flight or 1
+        gamma = theory.baselines.delay_adaptive_gamma(constants, K=plan.K, P=P, M=plan.M)
+        return replace(plan, steps=Steps(gamma, L=constants.L))
     side = theory.incon if plan.algorithm == "incon" else theory.con
     if plan.wanted == "optimal":
         gamma = side.gamma_opt(constants, K=plan.K, M=plan.M, T=T, form=plan.form)

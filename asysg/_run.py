@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from ._adaptive import weights
 from ._draws import Key, words
 from ._evidence import certify
 from ._plan import Intermediate, Plan, State
@@ -56,6 +57,8 @@ class Engine(Protocol):
     @property
     def overwrites(self) -> int: ...
     @property
+    def sums(self) -> tuple[float, float]: ...
+    @property
     def log_dtype(self) -> np.dtype[Any]: ...
     @property
     def log(self) -> NDArray[Any] | None: ...
@@ -68,9 +71,14 @@ class Engine(Protocol):
         """Do updates ``clock .. until - 1``, or as many as go well and do not keep one waiting."""
 
 
+def strata(K: int, n_records: int) -> NDArray[np.int64]:
+    """Return the edges of equally long strata of 0..K-1, one for each iterate to be recorded."""
+    return np.linspace(0, K, min(n_records, K) + 1).astype(np.int64)
+
+
 def recorded(key: Key, K: int, n_records: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Choose one iterate of 0..K-1 uniformly from each stratum; return them and their weights."""
-    edges = np.linspace(0, K, min(n_records, K) + 1).astype(np.int64)
+    edges = strata(K, n_records)
     widths = np.diff(edges)
     unit = (words(key, np.arange(len(widths)), RECORD_SLOT) >> np.uint64(11)) * 2.0**-53
     return edges[:-1] + (unit * widths).astype(np.int64), widths / K
@@ -89,7 +97,9 @@ def run(
     """
     chosen, weights = recorded(plan.key, plan.K, plan.n_records)
     weight_of = dict(zip(chosen.tolist(), weights.tolist(), strict=True))
-    stops = sorted({0, plan.K, *weight_of})
+    looks = {0, plan.K, *weight_of}
+    marks = set(strata(plan.K, plan.n_records).tolist()) if plan.adaptive else set()
+    stops = sorted(looks | marks)
     done_rows = {row[0] for row in state.rows}
     learn_constants(plan)
     record = flight_recorder(plan, engine, state)
@@ -143,7 +153,9 @@ def run(
                         save()
                 if status != "completed":
                     break
-                if stop not in done_rows:
+                if stop in marks and stop > (state.marks[-1][0] if state.marks else -1):
+                    state.marks.append((stop, state.sum_step + engine.sums[0]))
+                if stop in looks and stop not in done_rows:
                     with interrupts.raising():
                         row = look(plan, engine.x, stop, state.seconds, weight_of.get(stop, 0.0))
                         state.rows.append(row)
@@ -312,6 +324,9 @@ def merged(state: State, engine: Engine, workers: int) -> State:
         recomputed=state.recomputed + engine.recomputed,
         overwrites=state.overwrites + engine.overwrites,
         workers=max(state.workers, workers),
+        sum_step=state.sum_step + engine.sums[0],
+        sum_square=state.sum_square + engine.sums[1],
+        marks=state.marks,
     )
 
 
@@ -333,7 +348,10 @@ def finish(
     rows = np.array(state.rows, dtype=np.float64).reshape(-1, 5)
     timed = not plan.simulated or plan.virtual_workers > 0
     seconds = rows[:, 1] if timed else np.full(len(rows), np.nan)
-    trace = Trace(rows[:, 0].astype(np.int64) + 1, seconds, rows[:, 2], rows[:, 3], rows[:, 4])
+    weight = rows[:, 4]
+    if plan.adaptive:
+        weight = weights(rows, strata(plan.K, plan.n_records), state)
+    trace = Trace(rows[:, 0].astype(np.int64) + 1, seconds, rows[:, 2], rows[:, 3], weight)
     return Result(
         x=ending.x,
         fun=float(plan.objective.value(ending.x)),

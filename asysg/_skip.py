@@ -39,6 +39,8 @@ def skip_law(plan: Plan, skip_ahead: bool | None, *, replicas: bool) -> Skip | N
         obstacle = f"method is {plan.method!r}, whose updates are not of one coordinate"
     elif plan.record in ("full", "full+reads"):
         obstacle = f"record is {plan.record!r}, which logs every update"
+    elif plan.adaptive:
+        obstacle = "steplength adapts to the delay, of the updates passed over too"
     elif replicas:
         obstacle = "update is 'replica', which numbers updates by the batch"
     elif skip_ahead is None and plan.K < (plan.objective.n_samples or 0):

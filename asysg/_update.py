@@ -51,11 +51,12 @@ def with_update(
             f"sync_every must be left out with update={update!r}, got {sync_every!r}. Only private "
             "copies, update='replica', are merged."
         )
-    constant = plan.wanted is not None or plan.steps.gamma is not None
+    constant = not plan.adaptive and (plan.wanted is not None or plan.steps.constant)
     if update == "replica" and not constant:
         raise InvalidArgument(
-            "update must be 'atomic' with a schedule of steplengths, got 'replica'. An update "
-            "is made there before its number k, and so its steplength, is known."
+            "update must be 'atomic' with a schedule of steplengths or ones that adapt to the "
+            "delay, got 'replica'. An update is made there before its number k and its delay, and "
+            "so its steplength, are known."
         )
     if sync_every is not None:
         sync_every = integer("sync_every", sync_every, least=1)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import DivergenceError, InvalidArgument, ObjectiveError
-from .theory import Certificate
+from .theory import AdaptiveSteps, Certificate
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,7 +39,11 @@ class Trace:
     Besides the first and the last, the recorded iterates are chosen at random before the run,
     one uniformly from each of equally long strata of 1..K, so that the weighted mean of a
     recorded quantity is an unbiased estimate of its mean over all K iterates (and is that mean
-    where every iterate is recorded).
+    where every iterate is recorded). Where steplengths adapt to the delay, each is weighted by its
+    stratum's share of the sum of all steplengths, which is known: the mean then estimates the
+    steplength-weighted mean that Theorem A bounds, up to the covariance of steplength and
+    quantity within a stratum. (Not by the steplength of the update after it: on threads that one
+    has delay 0 always, because workers read anew after a pause.)
 
     Attributes
     ----------
@@ -79,18 +83,19 @@ def bounded_mean(
     form: str,
     K: int,
     T: int,
-    gamma: float | Sequence[float] | NDArray[np.float64],
+    gamma: float | Sequence[float] | NDArray[np.float64] | AdaptiveSteps,
 ) -> float | None:
     """Return what the theorem of `form` bounds, as far as the trace has measured it.
 
-    The mean over all iterates; weighted by the steplengths where these vary (Theorem 1); over the
+    The mean over all iterates; weighted by the steplengths where these vary (Theorem 1), as the
+    trace itself is where they adapt to the delay (Theorem A); over the
     iterates that were read, k <= K - T, divided by K, for Theorem U. inf for a run that diverged,
     None where nothing was recorded.
     """
     if status == "diverged":
         return float("inf")
     mean = trace.ergodic
-    if np.ndim(gamma) and np.isfinite(mean):
+    if not isinstance(gamma, AdaptiveSteps) and np.ndim(gamma) and np.isfinite(mean):
         weight = trace.weight * np.asarray(gamma)[np.minimum(trace.k, K) - 1]
         mean = float((weight * trace.grad_norm_sq).sum() / weight.sum())
     elif form == "uniform" and status == "completed":
@@ -152,7 +157,8 @@ class Result:
     status, message : str
         "completed", "interrupted", "stopped", "diverged" or "failed", and a sentence.
     method, steplength, batch_size, n_updates, max_delay, update, record
-        What was run; `steplength` is None for a schedule, `update` is never None.
+        What was run; `steplength` is None for a schedule, and the largest where they adapt to the
+        delay (``certificate.gamma`` then has their sums); `update` is never None.
     sync_every : int or None
         With ``update="replica"``, a worker's updates between two merges of its copy of x.
     skip_ahead : bool
@@ -225,6 +231,8 @@ class Result:
 
     def __repr__(self) -> str:
         gamma = "schedule" if self.steplength is None else f"{self.steplength:.6g}"
+        if isinstance(self.certificate.gamma, AdaptiveSteps):
+            gamma = f"delay-adaptive, at most {gamma}"
         delay = "not recorded" if self.staleness.max is None else str(self.staleness.max)
         lines = {
             "message": self.message,

@@ -23,6 +23,8 @@ if __name__ == "theory":
             sys.modules[_name.removeprefix("asysg.")] = sys.modules[_name]
 else:
     from . import adversarial, baselines, con, incon, moments, planner, testing
+    from ._adaptive import FORM as ADAPTIVE
+    from ._adaptive import AdaptiveSteps
     from ._certificate import Certificate
     from ._certify import Prescription, certify
     from ._constants import ProblemConstants
@@ -31,7 +33,9 @@ else:
     from ._hypotheses import Hypothesis
 
     __all__ = [
+        "ADAPTIVE",
         "FORMS",
+        "AdaptiveSteps",
         "Certificate",
         "CertificateError",
         "Hypothesis",

@@ -11,6 +11,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
 
+from . import _adaptive
+from ._adaptive import AdaptiveSteps
 from ._check import choice, whole
 from ._constants import ProblemConstants
 from ._errors import CertificateError, InvalidArgument
@@ -19,9 +21,8 @@ from ._hypotheses import Hypothesis, decode, encode, same
 from ._statements import (
     NAMES,
     all_bounds,
-    condition_hypothesis,
-    constants_hypothesis,
     needed,
+    own_hypotheses,
     updates_hypothesis,
 )
 
@@ -40,11 +41,13 @@ class Certificate:
     algorithm : str
         "con" or "incon".
     form : str
-        The theorem: "paper", "plus", "constant_delay", "sharp", "uniform" or "robust".
+        The theorem: "paper", "plus", "constant_delay", "sharp", "uniform" or "robust"; or
+        "delay_adaptive".
     constants : ProblemConstants or None
         What the bound was computed from; None where nothing is known, and nothing claimed.
-    gamma : float or tuple of float
-        The steplength, or the K steplengths of a schedule.
+    gamma : float, tuple of float or AdaptiveSteps
+        The steplength, or the K steplengths of a schedule, or what is known of steplengths that
+        adapt to their delays.
     K, M, T : int
         Updates, samples per update, bound on the delays.
     hypotheses : tuple of Hypothesis
@@ -53,7 +56,7 @@ class Certificate:
         What `form` gives: a bound on the ergodic gradient norm, inf if its steplength condition
         fails. Units of the squared gradient.
     bounds : dict of str to float
-        The same for every form.
+        The same for every form; for "delay_adaptive", of that alone.
     measured : float or None
         The measured ergodic gradient norm; inf for a run that diverged.
     measured_halfwidth : float or None
@@ -75,7 +78,7 @@ class Certificate:
     algorithm: str
     form: str
     constants: ProblemConstants | None
-    gamma: float | tuple[float, ...]
+    gamma: float | tuple[float, ...] | AdaptiveSteps
     K: int
     M: int
     T: int
@@ -124,6 +127,8 @@ class Certificate:
         c = self.constants
         incon = self.algorithm == "incon"
         step = f"{self.gamma:.6g}" if isinstance(self.gamma, float) else "a schedule"
+        if isinstance(self.gamma, AdaptiveSteps):
+            step = f"at most {self.gamma.gamma:.6g} and {self.gamma.total / self.K:.6g} on average"
         lines = [
             f"AsySG-{self.algorithm}, {NAMES[self.form]}: K = {self.K} updates, M = {self.M} per "
             f"update, delays up to T = {self.T}, steplength {step}.",
@@ -134,7 +139,7 @@ class Certificate:
             "  " + ", ".join(f"{k} {v:.6g}" for k, v in self.bounds.items()),
             self._conclusion(),
         ]
-        if c is not None and self.form != "robust" and not isinstance(self.gamma, tuple):
+        if c is not None and self.form != "robust" and isinstance(self.gamma, float):
             lines.append(self._robust_sentence())
         if c is not None and c.estimated:
             lines.append("The constants are estimates: so is everything that follows from them.")
@@ -160,6 +165,8 @@ class Certificate:
         what = "the average of E||grad f(x_k)||^2 over the updates"
         if self.form == "uniform":
             what = "the sum of E||grad f(x_k)||^2 over k <= K - T, divided by K,"
+        elif self.form == _adaptive.FORM:
+            what = "the average of E||grad f(x_k)||^2, weighted by the steplengths,"
         if self.measured is None:
             return f"Every hypothesis holds{given}: {what} is at most {self.bound:.6g}."
         seen = f"{self.measured:.6g}"
@@ -195,8 +202,11 @@ class Certificate:
         The last entry is a checksum of the others. It shows that a file was changed, not that
         nobody changed file and checksum: `recheck` recomputes what can be recomputed besides.
         """
-        single = not isinstance(self.gamma, tuple)
-        steps: Any = encode(self.gamma) if single else list(self.gamma)  # type: ignore[arg-type]
+        steps: Any
+        if isinstance(self.gamma, AdaptiveSteps):
+            steps = self.gamma.to_dict()
+        else:
+            steps = list(self.gamma) if isinstance(self.gamma, tuple) else encode(self.gamma)
         ratio = self.ratio
         d = {
             "schema": SCHEMA,
@@ -235,14 +245,20 @@ class Certificate:
             raise CertificateError(f"a certificate must carry the schema {SCHEMA}.")
         try:
             steps = d["gamma"]
-            many = isinstance(steps, list)
+            adaptive, many = isinstance(steps, Mapping), isinstance(steps, list)
+            forms = (_adaptive.FORM,) if adaptive else FORMS
+            gamma: float | tuple[float, ...] | AdaptiveSteps
+            if adaptive:
+                gamma = AdaptiveSteps.from_dict(steps)
+            else:
+                gamma = tuple(decode(g) for g in steps) if many else decode(steps)
             return cls(
                 algorithm=choice("algorithm", d["algorithm"], ALGORITHMS),
-                form=choice("form", d["form"], FORMS),
+                form=choice("form", d["form"], forms),
                 constants=(
                     None if d["constants"] is None else ProblemConstants.from_dict(d["constants"])
                 ),
-                gamma=tuple(decode(g) for g in steps) if many else decode(steps),
+                gamma=gamma,
                 K=whole("K", d["K"], low=1),
                 M=whole("M", d["M"], low=1),
                 T=whole("T", d["T"], low=0),
@@ -322,19 +338,23 @@ class Certificate:
             bounds = all_bounds(self.constants, self.algorithm, self.gamma, self.K, self.M, self.T)
         except InvalidArgument as e:
             return "gamma", self.gamma, str(e)
-        for form in FORMS:
+        for form in bounds:
             if form not in self.bounds or not same(self.bounds[form], bounds[form]):
                 return f"bounds[{form}]", self.bounds.get(form), bounds[form]
-        if set(self.bounds) != set(FORMS):
-            return "bounds", sorted(self.bounds), sorted(FORMS)
+        if set(self.bounds) != set(bounds):
+            return "bounds", sorted(self.bounds), sorted(bounds)
         if not same(self.bound, bounds[self.form]):
             return "bound", self.bound, bounds[self.form]
         args = (self.constants, self.algorithm, self.form, self.gamma, self.K, self.M, self.T)
-        own = (
-            condition_hypothesis(*args),
-            constants_hypothesis(self.constants),
-            updates_hypothesis(*args),
-        )
+        own, P = own_hypotheses(*args), None
+        if isinstance(self.gamma, AdaptiveSteps):
+            P = self.gamma.P
+        else:
+            own.append(
+                updates_hypothesis(
+                    self.constants, self.algorithm, self.form, self.gamma, self.K, self.M, self.T
+                )
+            )
         fresh = {h.name: h for h in own}
         names = [h.name for h in self.hypotheses]
         for name in needed(self.algorithm, self.form):
@@ -344,6 +364,8 @@ class Certificate:
             wrong = _difference(h, fresh[h.name]) if h.name in fresh else h.fault()
             if wrong is None and h.name == "delays bounded by T":
                 wrong = "numbers" if h.numbers.get("T", self.T) != self.T else None
+            if wrong is None and h.name == "gradients under way":
+                wrong = "numbers" if h.numbers.get("P", P) != P else None
             if wrong is not None:
                 found = getattr(fresh[h.name], wrong) if h.name in fresh else "its other fields"
                 return f"hypotheses[{h.name}].{wrong}", getattr(h, wrong), found

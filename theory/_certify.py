@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from . import _statements, _theorems
+from . import _adaptive, _statements, _theorems
+from ._adaptive import AdaptiveSteps
 from ._certificate import Certificate
 from ._check import choice, number, whole
 from ._constants import ProblemConstants
@@ -22,7 +23,7 @@ def certify(
     c: ProblemConstants | None,
     *,
     algorithm: str,
-    gamma: Steps,
+    gamma: Steps | AdaptiveSteps,
     K: int,
     M: int,
     T: int,
@@ -42,15 +43,18 @@ def certify(
         in `evidence` may say in its note why there are none.
     algorithm : str
         "con" or "incon".
-    gamma : float or array_like of shape (K,)
-        Steplength, at least 0; a schedule for con, form "paper" only.
+    gamma : float, array_like of shape (K,) or AdaptiveSteps
+        Steplength, at least 0; a schedule for con, form "paper" only; what is known of
+        delay-adaptive ones for form "delay_adaptive" only.
     K, M, T : int
         Updates (>= 1), samples per update (>= 1), bound on the delays (>= 0).
     form : str, optional
-        The theorem: "paper", "plus", "constant_delay", "sharp", "uniform" or "robust".
+        The theorem: "paper", "plus", "constant_delay", "sharp", "uniform" or "robust"; or
+        "delay_adaptive", Theorem A, in which T does not appear.
     measured : float, optional
         Measured ergodic gradient norm, at least 0; inf for a run that diverged. For "uniform" it
-        has to be the sum over k <= K - T divided by K, for a schedule the gamma-weighted mean.
+        has to be the sum over k <= K - T divided by K, for a schedule and for delay-adaptive
+        steplengths the gamma-weighted mean.
     measured_halfwidth : float, optional
         Half the width of its confidence interval, at least 0.
     evidence : iterable of Hypothesis, optional
@@ -85,23 +89,34 @@ def certify(
     (False, 'no claim')
     """
     choice("algorithm", algorithm, ALGORITHMS)
-    choice("form", form, FORMS)
+    choice("form", form, (*FORMS, _adaptive.FORM))
     M, T = whole("M", M, low=1), whole("T", T, low=0)
     if c is not None:
         _theorems.frame(algorithm, c, M, T)  # refuses what is none
     K = whole("K", K, low=1)
-    step: float | tuple[float, ...]
-    if _theorems.is_schedule(gamma):
+    step: float | tuple[float, ...] | AdaptiveSteps
+    if isinstance(gamma, AdaptiveSteps) != (form == _adaptive.FORM):
+        raise InvalidArgument.of(
+            "gamma", f'must be AdaptiveSteps for form "{_adaptive.FORM}", and for no other', gamma
+        )
+    if corollary and form == _adaptive.FORM:
+        raise InvalidArgument.of(
+            "corollary", f'must be False for form "{_adaptive.FORM}"', corollary,
+            "Theorem A demands no K; baselines.delay_adaptive_rate is its rate.",
+        )  # fmt: skip
+    if isinstance(gamma, AdaptiveSteps):
+        step = gamma
+    elif _theorems.is_schedule(gamma):
         step = tuple(_theorems.schedule(algorithm, form, gamma, K).tolist())
     else:
         step = number("gamma", gamma)
     args = (c, algorithm, form, step, K, M, T)
     given = {h.name: h for h in evidence}
-    own = [_statements.condition_hypothesis(*args), _statements.constants_hypothesis(c)]
+    own = _statements.own_hypotheses(*args)
     if c is None and "problem constants" in given:
-        own[-1] = _statements.constants_hypothesis(c, given.pop("problem constants").note)
-    if corollary:
-        own.append(_statements.updates_hypothesis(*args))
+        own = _statements.own_hypotheses(*args, given.pop("problem constants").note)
+    if corollary and not isinstance(step, AdaptiveSteps):
+        own.append(_statements.updates_hypothesis(c, algorithm, form, step, K, M, T))
     for h in given.values():
         wrong = "name" if h.name in {o.name for o in own} else h.fault()
         if wrong is not None:

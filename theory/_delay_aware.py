@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ._adaptive import AdaptiveSteps
 from ._check import ROUNDING, number, vector, whole
 from ._constants import ProblemConstants
 from ._errors import InvalidArgument
@@ -210,7 +211,7 @@ def delay_adaptive_steps(
 def delay_adaptive_bound(
     steps: npt.ArrayLike, c: ProblemConstants, *, gamma: float, P: int, M: int = 1
 ) -> float:
-    """Return the bound for delay-adaptive steps: no largest delay in it.
+    """Return the bound of Theorem A, for delay-adaptive steps: no largest delay in it.
 
     P workers, one read per update, oblivious delays. If gamma <= 1/(L M P) and
     gamma_k = min{gamma, 1/(2 L M tau_k)}, then sum gamma_k E||grad f(x_k)||^2 / sum gamma_k <=
@@ -250,14 +251,7 @@ def delay_adaptive_bound(
     x, P, M = vector("steps", steps), whole("P", P, low=1), frame("con", c, M, 0).M
     if x.max() > g * (1 + ROUNDING):
         raise InvalidArgument.of("steps", f"must be at most gamma = {g:g}", float(x.max()))
-    load = c.L * M * P * g
-    if load > 1 + ROUNDING:
-        return math.inf
-    total = float(x.sum())
-    if total == 0:
-        return 0.0 if c.gap == 0 else math.inf
-    noise = (1 + 2 * load) * c.L * c.sigma * c.sigma * float(np.sum(x * x))
-    return (2 * c.gap / M + noise) / total
+    return AdaptiveSteps(g, c.L, P, float(x.sum()), float(np.sum(x * x))).bound(c, M)
 
 
 def delay_adaptive_gamma(c: ProblemConstants, *, K: int, P: int, M: int = 1) -> float:

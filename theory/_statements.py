@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from . import _corollaries, _theorems
+from . import _adaptive, _corollaries, _theorems
+from ._adaptive import AdaptiveSteps
 from ._constants import ProblemConstants
 from ._frame import FORMS, Frame
 from ._hypotheses import Evidence, Hypothesis
@@ -16,6 +17,7 @@ NAMES = {
     "sharp": 'form "sharp" (Theorem S)',
     "uniform": 'form "uniform" (Theorem U, every delay equal to T)',
     "robust": 'form "robust" (Theorem R)',
+    _adaptive.FORM: "delay-adaptive steplengths (Theorem A)",
 }
 
 _SUPPOSED = {
@@ -25,12 +27,18 @@ _SUPPOSED = {
     "no update is lost": "x moves by exactly what each worker sent",
     "coordinates uniform": "each coordinate is drawn uniformly, independently of the past",
     "every delay equals T": "update k reads x_{k-T} (x_1 for k <= T)",
+    "one read per update": "all samples of an update are taken at one earlier iterate",
+    "gradients under way": "no update is missed by more than P - 1 later ones",
 }
 
 
 def needed(algorithm: str, form: str) -> tuple[str, ...]:
     """Return the names of the theorem's hypotheses."""
-    names = ["steplength condition", "problem constants", "delays bounded by T"]
+    names = ["steplength condition", "problem constants"]
+    if form == _adaptive.FORM:
+        names += [_adaptive.SHORTENED, "one read per update", "gradients under way"]
+    else:
+        names.append("delays bounded by T")
     names += ["samples unbiased", "no update is lost"]
     if form != "robust":
         names.append("reads oblivious")
@@ -61,11 +69,33 @@ def constants_hypothesis(c: ProblemConstants | None, why: str = "none is known")
     return Hypothesis("problem constants", True, None, numbers, _quality(c))
 
 
+def own_hypotheses(
+    c: ProblemConstants | None,
+    algorithm: str,
+    form: str,
+    gamma: _theorems.Steps | AdaptiveSteps,
+    K: int,
+    M: int,
+    T: int,
+    why: str = "none is known",
+) -> list[Hypothesis]:
+    """Return those that follow from the numbers alone; without constants they fail, for `why`."""
+    own = [
+        condition_hypothesis(c, algorithm, form, gamma, K, M, T),
+        constants_hypothesis(c, why),
+    ]
+    if isinstance(gamma, AdaptiveSteps):
+        note = "cannot be checked without the constants"
+        missing = Hypothesis(_adaptive.SHORTENED, False, None, {}, "assumed", note)
+        own.append(missing if c is None else gamma.shortened_hypothesis(c, _quality(c)))
+    return own
+
+
 def condition_hypothesis(
     c: ProblemConstants | None,
     algorithm: str,
     form: str,
-    gamma: _theorems.Steps,
+    gamma: _theorems.Steps | AdaptiveSteps,
     K: int,
     M: int,
     T: int,
@@ -74,6 +104,11 @@ def condition_hypothesis(
     if c is None:
         note = "cannot be checked without the constants"
         return Hypothesis("steplength condition", False, None, {}, "assumed", note)
+    if isinstance(gamma, AdaptiveSteps) and algorithm == "incon":
+        note = "no theorem for delay-adaptive steplengths of AsySG-incon is available"
+        return Hypothesis("steplength condition", False, None, {}, "by construction", note)
+    if isinstance(gamma, AdaptiveSteps):
+        return gamma.condition_hypothesis(c, M, _quality(c))
     f = Frame(algorithm, c, M, T)
     lhs = _theorems.condition(f, form, gamma, K)
     numbers = {"lhs": lhs}
@@ -115,9 +150,21 @@ def updates_hypothesis(
 
 
 def all_bounds(
-    c: ProblemConstants | None, algorithm: str, gamma: _theorems.Steps, K: int, M: int, T: int
+    c: ProblemConstants | None,
+    algorithm: str,
+    gamma: _theorems.Steps | AdaptiveSteps,
+    K: int,
+    M: int,
+    T: int,
 ) -> dict[str, float]:
-    """Return the bound of every form; a schedule has Theorem 1 only, and no constants none."""
+    """Return the bound of every form; a schedule has Theorem 1 only, and no constants none.
+
+    Delay-adaptive steplengths have Theorem A alone, of AsySG-con.
+    """
+    if isinstance(gamma, AdaptiveSteps):
+        gamma.require_sums_of(K)
+        covered = c is not None and algorithm == "con"
+        return {_adaptive.FORM: gamma.bound(c, M) if c and covered else math.inf}
     if c is None:
         return dict.fromkeys(FORMS, math.inf)
     many = _theorems.is_schedule(gamma)

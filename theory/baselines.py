@@ -1,7 +1,8 @@
 """The theorems of the systems one compares with.
 
 Serial and synchronous SGD, Hogwild-style whole-vector updates, asynchronous coordinate descent,
-steplengths that know the schedule or adapt to the delays, and convex delayed SGD: each with an
+steplengths that know the schedule or adapt to the delays, a threshold for the delay, and convex
+delayed SGD: each with an
 explicit proven constant. The cited order of Agarwal and Duchi stands apart, by its name.
 """
 
@@ -27,6 +28,7 @@ from ._delay_aware import (
 )
 from ._errors import InvalidArgument
 from ._theorems import frame
+from ._threshold import threshold_delay
 
 __all__ = [
     "DelayProfile",
@@ -50,6 +52,7 @@ __all__ = [
     "synchronous_bound",
     "synchronous_gamma_max",
     "synchronous_gamma_opt",
+    "threshold_delay",
 ]
 
 

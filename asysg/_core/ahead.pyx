@@ -12,6 +12,7 @@ from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.stdint cimport int32_t, int64_t, uint64_t
 
 from .abi cimport ASYSG_OBJECTIVE, ASYSG_OK, asysg_objective
+from .adaptive cimport shortened
 from .draws cimport coordinate, index, reach, sample
 from .worker cimport asysg_bin
 
@@ -55,6 +56,8 @@ cdef class Ahead:
         Key of the counter-based draws; update k uses draw k.
     clock : int
         Updates already done; `restore` brings back what was pending then.
+    slope : float
+        Where it is above 0, no steplength exceeds 1/(slope delay).
     """
 
     cdef asysg_objective *f
@@ -71,6 +74,9 @@ cdef class Ahead:
     cdef readonly int64_t filed
     cdef readonly int64_t max_delay
     cdef readonly int64_t sum_delay
+    cdef double slope
+    cdef double sum_step
+    cdef double sum_square
     cdef list keep
     cdef readonly object x
     cdef readonly object trouble
@@ -87,7 +93,7 @@ cdef class Ahead:
     cdef int32_t[::1] first  # slot r % ring: the first read of iterate r
     cdef double[:, ::1] reads
 
-    def __init__(self, capsule, x0, *, whole, M, T, K, key, clock=0):
+    def __init__(self, capsule, x0, *, whole, M, T, K, key, clock=0, slope=0.0):
         self.keep = [capsule]
         self.f = <asysg_objective *> PyCapsule_GetPointer(capsule, ASYSG_OBJECTIVE)
         cdef int64_t n = self.f.n, ring = 1
@@ -119,6 +125,7 @@ cdef class Ahead:
         self.histogram = np.zeros(64, dtype=np.int64)
         self.counts = self.histogram
         self.max_delay = self.sum_delay = 0
+        self.slope, self.sum_step, self.sum_square = slope, 0.0, 0.0
 
     def file(self, delays):
         """File the updates ``filed, filed + 1, ...`` under the iterates they read.
@@ -171,6 +178,7 @@ cdef class Ahead:
         cdef const double[::1] steps = gamma
         cdef int64_t base = self.clock, end = until, k, tau
         cdef int64_t stride = 0 if len(gamma) == 1 else 1
+        cdef double step
         cdef bint ok = True
         if len(gamma) not in (1, max(0, end - base)):
             raise ValueError("gamma must have one entry, or one an update.")
@@ -178,15 +186,17 @@ cdef class Ahead:
             raise ValueError("updates must be filed before what they read is over.")
         with nogil:
             for k in range(base, end):
+                tau = self.delay[k & self.mask]
+                step = shortened(steps[(k - base) * stride], self.slope, tau)
                 ok = self.read(k) and (
-                    self.con(k, steps[(k - base) * stride]) if self.whole
-                    else self.incon(k, steps[(k - base) * stride])
+                    self.con(k, step) if self.whole else self.incon(k, step)
                 )
                 if not ok:
                     break
-                tau = self.delay[k & self.mask]
                 self.counts[asysg_bin(tau)] += 1
                 self.sum_delay += tau
+                self.sum_step += step
+                self.sum_square += step * step
                 if tau > self.max_delay:
                     self.max_delay = tau
                 self.clock = k + 1
@@ -251,6 +261,11 @@ cdef class Ahead:
                     self.x_view[j] += -(step * self.g[j])
                     self.g[j] = 0.0
         return True
+
+    @property
+    def sums(self):
+        """The sum of the steplengths and of their squares."""
+        return self.sum_step, self.sum_square
 
     def pending(self):
         """Return what the next updates need besides x, as arrays to store."""

@@ -31,7 +31,7 @@ cdef inline void alone(Run *r, Worker *me) noexcept nogil:
     cdef const void *idx = NULL
     while next_draw(r, me):
         s = sample(r, me.draw, 0)
-        if r.f.descend(r.f.self, r.x, s, steplength(r, me.draw), me.work) != ASYSG_OK:
+        if r.f.descend(r.f.self, r.x, s, steplength(r, me, me.draw, 0), me.work) != ASYSG_OK:
             failed(r, me)
             return
         asysg_poke(r.clock.now, me.draw + 1)

@@ -9,6 +9,7 @@ from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from .abi cimport ASYSG_OBJECTIVE, ASYSG_OK, asysg_objective, gradients
+from .adaptive cimport shortened
 from .draws cimport coordinate, sample
 from .worker cimport asysg_bin
 
@@ -32,6 +33,8 @@ cdef class Recursion:
         Key of the counter-based draws; update k uses draw k.
     clock : int
         Updates already done; `restore` brings back the history of then.
+    slope : float
+        Where it is above 0, no steplength exceeds 1/(slope delay).
     """
 
     cdef asysg_objective *f
@@ -43,6 +46,9 @@ cdef class Recursion:
     cdef readonly int64_t clock
     cdef readonly int64_t max_delay
     cdef readonly int64_t sum_delay
+    cdef double slope
+    cdef double sum_step
+    cdef double sum_square
     cdef list keep
     cdef readonly object x
     cdef readonly object trouble
@@ -60,7 +66,7 @@ cdef class Recursion:
     cdef double[::1] increments
     cdef double[::1] saved
 
-    def __init__(self, capsule, x0, *, whole, M, T, key, clock=0):
+    def __init__(self, capsule, x0, *, whole, M, T, key, clock=0, slope=0.0):
         self.keep = [capsule]
         self.f = <asysg_objective *> PyCapsule_GetPointer(capsule, ASYSG_OBJECTIVE)
         n = self.f.n
@@ -78,6 +84,7 @@ cdef class Recursion:
         self.histogram = np.zeros(64, dtype=np.int64)
         self.counts = self.histogram
         self.max_delay = self.sum_delay = 0
+        self.slope, self.sum_step, self.sum_square = slope, 0.0, 0.0
         if whole:
             self.iterates = np.zeros((T + 1, n))
         else:
@@ -112,6 +119,7 @@ cdef class Recursion:
         cdef int64_t base = self.clock, end = until, count = max(0, until - self.clock), k, m
         cdef int64_t stride = 0 if len(gamma) == 1 else 1
         cdef int64_t draw, late
+        cdef double step
         cdef bint ok = True
         if len(gamma) not in (1, count) or tau.shape[0] != count or tau.shape[1] != self.M:
             raise ValueError("gamma and delays must have one entry an update.")
@@ -130,20 +138,23 @@ cdef class Recursion:
         with nogil:
             for k in range(base, end):
                 draw = k if drawn is None else drawn[k - base]
-                if self.whole:
-                    ok = self.con(k, draw, steps[(k - base) * stride], tau[k - base])
-                else:
-                    if mask is not None and self.T > 0:
-                        row = &mask[k - base, 0, 0]
-                    ok = self.incon(k, draw, steps[(k - base) * stride], tau[k - base], row)
-                if not ok:
-                    break
                 # An update is as stale as the oldest read it is made of.
                 late = 0
                 for m in range(self.M):
                     late = max(late, min(k, tau[k - base, m]))
+                step = shortened(steps[(k - base) * stride], self.slope, late)
+                if self.whole:
+                    ok = self.con(k, draw, step, tau[k - base])
+                else:
+                    if mask is not None and self.T > 0:
+                        row = &mask[k - base, 0, 0]
+                    ok = self.incon(k, draw, step, tau[k - base], row)
+                if not ok:
+                    break
                 self.counts[asysg_bin(late)] += 1
                 self.sum_delay += late
+                self.sum_step += step
+                self.sum_square += step * step
                 if late > self.max_delay:
                     self.max_delay = late
                 self.clock = k + 1
@@ -216,6 +227,11 @@ cdef class Recursion:
             self.coordinates[j] = i
             self.increments[j] = increment
         return True
+
+    @property
+    def sums(self):
+        """The sum of the steplengths and of their squares."""
+        return self.sum_step, self.sum_square
 
     def pending(self):
         """Return the history that the next updates need besides x, as arrays to store."""

@@ -53,7 +53,7 @@ cdef inline int64_t serve(
     k = asysg_peek(r.clock.now)
     late = only_read or (r.max_delay >= 0 and k - start > r.max_delay)
     if not late:
-        step = steplength(r, k)
+        step = steplength(r, me, k, k - start)
         asysg_poke(r.clock.now, k + 1)
     now[0] = k if late else k + 1
     if r.recording >= UPDATES and not late:

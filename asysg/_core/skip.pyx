@@ -235,7 +235,7 @@ cdef bint do_hits(
     me.updates += numbered
     for t in range(made):
         at = k + hits[t].draw - here
-        increment = -(steplength(r, at) * done[t].g)
+        increment = -(steplength(r, me, at, 0) * done[t].g)
         if isfinite(increment):
             write(r, me, done[t].i, increment, &replaced)
         else:

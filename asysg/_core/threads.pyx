@@ -116,7 +116,7 @@ cdef void incon(Run *r, int64_t w, Worker *me) noexcept nogil:
             k = ticket(r, w, me, start)
             if k != ASYSG_LATE:
                 break
-        increment = -(steplength(r, k) * g)
+        increment = -(steplength(r, me, k, k - start) * g)
         if not isfinite(increment):
             # Not written: x stays at the last finite iterate. The number k stays without update.
             diverged(r, me, k)
@@ -158,7 +158,7 @@ cdef void hogwild(Run *r, int64_t w, Worker *me) noexcept nogil:
                 break
             for m in range(r.M):
                 clear(r, me, me.samples[m])
-        step = steplength(r, k)
+        step = steplength(r, me, k, k - start)
         for m in range(r.M):
             count = support(r, me, me.samples[m], -1, &idx)
             if count < 0 and r.alone:  # nobody else is there: several entries at a time
@@ -226,6 +226,9 @@ cdef class Threads:
     skip : Skip, optional
         Pass over the updates of "asysg-incon" that are zero by structure; not where every update
         is logged.
+    slope : float
+        Where it is above 0, no steplength exceeds 1/(slope delay), and their sums are kept. Needs
+        the clock; not in replica mode, nor with `skip`.
     """
 
     cdef Run r
@@ -255,9 +258,11 @@ cdef class Threads:
 
     def __init__(
         self, capsule, x0, *, method, M, p, key, max_delay, recording, lossy=False,
-        sync_every=0, clock=0, segment=None, Skip skip=None,
+        sync_every=0, clock=0, segment=None, Skip skip=None, slope=0.0,
     ):
         cdef int64_t w, n, wide
+        if slope and (sync_every or skip is not None or not recording):
+            raise ValueError("slope needs a clock that every update looks at.")
         self.keep = [capsule]
         self.method = METHODS[method]
         self.p = p
@@ -269,6 +274,7 @@ cdef class Threads:
         self.r.max_delay = max_delay
         self.r.recording = RECORDING[recording]
         self.r.lossy = lossy
+        self.r.slope = slope
         self.r.batch = sync_every
         self.r.alone = p == 1 and not sync_every
         self.share, self.block = 1.0, 1
@@ -472,6 +478,14 @@ cdef class Threads:
     def overwrites(self):
         """How many lossy writes overwrote another worker's update: each lost one or more."""
         return sum(self.workers[w].overwrites for w in range(self.p))
+
+    @property
+    def sums(self):
+        """The sum of the steplengths and of their squares, where they adapt to delays."""
+        return (
+            sum(self.workers[w].sum_step for w in range(self.p)),
+            sum(self.workers[w].sum_square for w in range(self.p)),
+        )
 
     @property
     def updates_by_worker(self):

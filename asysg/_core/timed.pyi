@@ -29,6 +29,7 @@ class Timed:
         full: bool = False,
         dry: bool = False,
         clock: int = 0,
+        slope: float = 0.0,
     ) -> None: ...
     def advance(
         self,
@@ -54,6 +55,8 @@ class Timed:
     def max_delay(self) -> int: ...
     @property
     def sum_delay(self) -> int: ...
+    @property
+    def sums(self) -> tuple[float, float]: ...
     @property
     def recomputed(self) -> int: ...
     @property

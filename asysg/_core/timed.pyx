@@ -17,6 +17,7 @@ from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memset
 
 from .abi cimport ASYSG_OBJECTIVE, ASYSG_OK, asysg_objective, gradients
+from .adaptive cimport shortened
 from .draws cimport coordinate, index, reach, sample
 from .worker cimport Entry, asysg_bin
 
@@ -110,6 +111,8 @@ cdef class Timed:
         Let time pass and compute nothing: only the delays come out.
     clock : int
         Updates already done; `restore` brings back the rest.
+    slope : float
+        Where it is above 0, no steplength exceeds 1/(slope delay).
     """
 
     cdef asysg_objective *f
@@ -128,6 +131,9 @@ cdef class Timed:
     cdef readonly double now       # when the last update was done
     cdef readonly int64_t max_delay
     cdef readonly int64_t sum_delay
+    cdef double slope
+    cdef double sum_step
+    cdef double sum_square
     cdef readonly int64_t recomputed
     cdef int64_t draws
     cdef int64_t started
@@ -153,7 +159,7 @@ cdef class Timed:
 
     def __init__(
         self, capsule, x0, *, whole, M, p, K, key, max_delay, factor, pauses, full=False,
-        dry=False, clock=0
+        dry=False, clock=0, slope=0.0
     ):
         self.keep = [capsule]
         self.f = <asysg_objective *> PyCapsule_GetPointer(capsule, ASYSG_OBJECTIVE)
@@ -184,6 +190,7 @@ cdef class Timed:
         self.histogram = np.zeros(64, dtype=np.int64)
         self.counts = self.histogram
         self.max_delay = self.sum_delay = self.recomputed = 0
+        self.slope, self.sum_step, self.sum_square = slope, 0.0, 0.0
 
     def advance(self, until, gamma, compute, other, server):
         """Run updates ``clock, ..., until - 1``, or as many as the times given suffice for.
@@ -205,6 +212,7 @@ cdef class Timed:
         cdef int64_t base = self.clock, first = self.cycles, end = until, c, w, k, tau
         cdef int64_t last = self.cycles + len(compute)
         cdef int64_t stride = 0 if len(gamma) == 1 else 1
+        cdef double step
         cdef bint ok = True
         cdef Entry[::1] entries
         cdef Entry *entry = NULL
@@ -240,7 +248,10 @@ cdef class Timed:
                     ok = self.begin(w, self.worker[w].draw)
                     self.sift(self.arrival(w, self.free, computing[c], others[c]), w)
                 else:
-                    self.apply(w, k, steps[(k - base) * stride], &entry[k - base])
+                    step = shortened(steps[(k - base) * stride], self.slope, tau)
+                    self.sum_step += step
+                    self.sum_square += step * step
+                    self.apply(w, k, step, &entry[k - base])
                     self.tally(tau)
                     self.worker[w].updates += 1
                     self.now = self.free
@@ -378,6 +389,11 @@ cdef class Timed:
                     at += 1
         if self.full:
             entry[0] = Entry(w, me.start, me.draw, j if not self.whole else -1, increment, old, old)
+
+    @property
+    def sums(self):
+        """The sum of the steplengths and of their squares."""
+        return self.sum_step, self.sum_square
 
     @property
     def updates_by_worker(self):

@@ -10,6 +10,7 @@ from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from .abi cimport asysg_objective
+from .adaptive cimport shortened
 from .clock cimport (
     ASYSG_LATE,
     asysg_add,
@@ -100,6 +101,8 @@ cdef struct Worker:
     int64_t updates
     int64_t recomputed
     int64_t overwrites   # lossy writes that overwrote another worker's update
+    double sum_step      # of the steplengths, where they adapt to delays, and of their squares
+    double sum_square
     int64_t trouble      # 0, or FAILED or DIVERGED
     int64_t trouble_at   # the update it happened at
     int64_t draw         # the draws [draw, last) of this worker's allotment are left
@@ -127,6 +130,7 @@ cdef struct Run:
     const double *gamma     # steplength of update k: gamma[(k - base) * stride]
     int64_t base
     int64_t stride
+    double slope            # no steplength exceeds 1/(slope delay); 0: they do not adapt
     int64_t M
     int64_t max_delay
     uint64_t key0
@@ -139,8 +143,16 @@ cdef struct Run:
     double *reads           # of update k: M rows of n from reads[(k - base) * M * n]
 
 
-cdef inline double steplength(const Run *r, int64_t k) noexcept nogil:
-    return r.gamma[(k - r.base) * r.stride]
+cdef inline double steplength(
+    const Run *r, Worker *me, int64_t k, int64_t delay
+) noexcept nogil:
+    """gamma_k, of the worker's update k; to be asked for once."""
+    cdef double step = r.gamma[(k - r.base) * r.stride]
+    if r.slope > 0.0:
+        step = shortened(step, r.slope, delay)
+        me.sum_step += step
+        me.sum_square += step * step
+    return step
 
 
 cdef inline uint64_t sample(const Run *r, int64_t draw, int64_t m) noexcept nogil:

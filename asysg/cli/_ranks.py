@@ -78,7 +78,8 @@ def check(args: argparse.Namespace) -> None:
         raise InvalidArgument(
             f"servers must leave ranks to work, of {world().size}, got {args.servers}."
         )
-    if args.mpi and args.max_delay == "none" and isinstance(args.steplength, str):
+    needs_T = args.steplength in ("prescribed", "optimal")
+    if args.mpi and args.max_delay == "none" and needs_T:
         raise InvalidArgument(
             "max_delay must be a number or auto with --mpi and a steplength by name, got none."
         )

@@ -29,6 +29,7 @@ EPOCHS, LEAST_UPDATES = 20, 100_000
 #: all run, and a bound on what one that was paused may add.
 DELAY_PER_THREAD = 4
 PILOT = 20_000
+ADAPTIVE = "delay-adaptive"
 
 
 def add(commands: Any) -> None:
@@ -106,7 +107,8 @@ def add(commands: Any) -> None:
     )  # fmt: skip
     what.add_argument(
         "--steplength", type=_steplength, default="prescribed", metavar="GAMMA",
-        help="prescribed (default), optimal, or a number; it multiplies the sum over the batch",
+        help="prescribed (default), optimal, delay-adaptive (asysg-con, sgd), or a number; it "
+        "multiplies the sum over the batch",
     )  # fmt: skip
     what.add_argument(
         "--form", choices=FORMS, default="plus", help="form of the theorem (default plus)"
@@ -135,7 +137,7 @@ def _delay(word: str) -> int | str:
 
 
 def _steplength(word: str) -> float | str:
-    return word if word in ("prescribed", "optimal") else float(word)
+    return word if word in ("prescribed", "optimal", ADAPTIVE) else float(word)
 
 
 @dataclass(frozen=True)
@@ -242,7 +244,7 @@ def led(
 def check(args: argparse.Namespace) -> None:
     """Refuse what cannot be before a large file is read, and choose the method."""
     if args.method is None:
-        args.method = "asysg-con" if args.mpi else "asysg-incon"
+        args.method = "asysg-con" if args.mpi or args.steplength == ADAPTIVE else "asysg-incon"
     allowed = _ranks.METHODS if args.mpi else METHODS
     if args.method not in allowed:
         raise InvalidArgument(
@@ -303,7 +305,14 @@ def prepare(args: argparse.Namespace, objective: Objective, start: _problem.Star
     constants = start.constants(objective, T)
     algorithm = algorithm_of(args.method)
     plan = prescription(algorithm, constants, K=K, M=M, T=T, form=args.form)
-    if word == "prescribed" and plan["holds"]:
+    if word == ADAPTIVE:
+        how = {"K": K, "P": p * args.in_flight, "M": M}
+        plan = {
+            "gamma": theory.baselines.delay_adaptive_gamma(constants, **how),
+            "bound": theory.baselines.delay_adaptive_rate(constants, **how),
+        }
+        said.append(("steplength", f"at most {plan['gamma']:.6g}, shorter for late gradients"))
+    elif word == "prescribed" and plan["holds"]:
         said.append(("steplength", f"{plan['gamma']:.6g}, as prescribed"))
     elif word == "prescribed":
         word = "optimal"
@@ -312,7 +321,7 @@ def prepare(args: argparse.Namespace, objective: Objective, start: _problem.Star
         said.append(("steplength", f"{plan['gamma_opt']:.6g}, of the smallest bound"))
     else:
         said.append(("steplength", f"{word:.6g}, as given (prescribed: {plan['gamma']:.6g})"))
-    gamma = {"prescribed": plan["gamma"], "optimal": plan["gamma_opt"]}.get(word, word)
+    gamma = {"prescribed": plan["gamma"], "optimal": plan.get("gamma_opt")}.get(word, word)
     return Setup(
         arguments={
             "x0": start.x,
@@ -350,6 +359,8 @@ def staleness(
     if args.method in ("sync", "delayed"):
         T = 0 if args.method == "sync" else p - 1
         return T, None, f"T = {T} by construction"
+    if args.steplength == ADAPTIVE and not isinstance(args.max_delay, int):
+        return 0, None, "to be measured (a steplength that adapts needs no T)"
     if isinstance(args.max_delay, int):
         return args.max_delay, args.max_delay, f"T = {args.max_delay}, enforced"
     if p == 1:
@@ -398,7 +409,7 @@ def describe(about: list[tuple[str, str]], setup: Setup) -> None:
         )
     )
     print("\nPrescription")
-    rows = [(label, _text.limit(plan[name])) for name, label in ROWS.items()]
+    rows = [(label, _text.limit(plan[name])) for name, label in ROWS.items() if name in plan]
     print(_text.table(rows), flush=True)
 
 

@@ -312,7 +312,7 @@ def planned(size: int, options: Options, plan: Plan, max_delay: int | None, reco
         raise InvalidArgument.of(
             "batch_size", f"must be a multiple of n_push, {options.n_push}", plan.M
         )
-    if options.local and plan.wanted is None and plan.steps.gamma is None:
+    if options.local and plan.wanted is None and not plan.steps.constant:
         raise InvalidArgument(
             "steplength must be constant for method 'downpour', got a schedule. Workers step on "
             "their own before their updates have numbers."
@@ -321,6 +321,7 @@ def planned(size: int, options: Options, plan: Plan, max_delay: int | None, reco
         raise InvalidArgument.of(
             "n_servers", f"must be at most n, {plan.objective.n}", options.n_servers
         )
+    slots = max(1, size - options.n_servers) * options.in_flight
     rounded = options.wire != "float64" and size > 1
     return replace(
         plan,
@@ -329,9 +330,10 @@ def planned(size: int, options: Options, plan: Plan, max_delay: int | None, reco
         record=record,
         n_push=options.n_push,
         constant_delay=plan.method == "delayed",
+        in_flight=slots,
         evidence=evidence(
             plan.method,
-            max(1, size - options.n_servers) * options.in_flight,
+            slots,
             options.n_push,
             rounded=rounded,
         ),

@@ -177,9 +177,10 @@ def lead(
         most, plan.max_delay, options.late, plan.method == "delayed", pushes, options.patience
     )
     kind = Barrier if plan.method == "sync" else Server
-    if plan.wanted is not None and plan.prescribed_T is None:  # else resumed with its own
+    resumed = plan.prescribed_T is not None or plan.steps.L is not None  # with its own
+    if plan.wanted is not None and not resumed:
         T = {"sync": 0, "delayed": options.delay}.get(plan.method, plan.max_delay)
-        if T is None and slots == 1 and pushes == 1:
+        if plan.adaptive or (T is None and slots == 1 and pushes == 1):
             T = 0
         if T is None:
             trial = kind(replace(plan, record="sampled"), wire, rule, keep(x), 0, (), text_of)

@@ -119,6 +119,7 @@ class Server:
         self.clock, self._iterate = clock, iterate
         self.histogram = np.zeros(64, dtype=np.int64)
         self.max_delay = self.sum_delay = self.recomputed = 0
+        self.sums = (0.0, 0.0)  # of the steplengths and of their squares, where they adapt
         self.trouble: tuple[str, int, int] | None = None
         self.log: NDArray[Any] | None = None
         self.reads: NDArray[np.float64] | None = None
@@ -252,6 +253,7 @@ class Server:
             self._give(slot, out.draw)
             return
         self._tally(slot.worker, out.start, out.draw, base)
+        gamma = self._step(gamma, delay)
         if out.pushed + 1 < self.rule.pushes and self._left() and self._still_good(out):
             self._iterate.apply(slot, gamma)
             self.clock += 1
@@ -267,6 +269,14 @@ class Server:
         else:
             self._iterate.apply(slot, gamma)
             self.clock += 1
+
+    def _step(self, gamma: float, delay: int) -> float:
+        """Return the steplength of an update of this delay."""
+        slope = self.plan.steps.slope(self.plan.M)
+        if slope > 0 and delay > 0:
+            gamma = min(gamma, 1.0 / (slope * delay))
+        self.sums = self.sums[0] + gamma, self.sums[1] + gamma * gamma
+        return gamma
 
     def _tally(self, worker: int, start: int, draw: int, base: int) -> None:
         delay = self.clock - start

@@ -56,6 +56,11 @@ class Compiled:
         """Sum of the delays so far."""
         return self.kernel.sum_delay
 
+    @property
+    def sums(self) -> tuple[float, float]:
+        """Sum of the steplengths and of their squares so far."""
+        return self.kernel.sums
+
     def pending(self) -> dict[str, NDArray[Any]]:
         """Return what the next updates need besides x."""
         return self.kernel.pending()

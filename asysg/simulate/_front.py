@@ -21,6 +21,7 @@ from ..objectives import Objective
 from ..result import Result
 from ..steplengths import Steplength
 from ..theory import Hypothesis, ProblemConstants
+from ._flights import flights
 from ._given import GivenAhead, GivenHistory, given_delays, history_bytes
 from ._timed import TimedWorkers, expected_delay
 from .delays import Delays, constant
@@ -59,8 +60,9 @@ def minimize(
     obj, x0, method, steplength, batch_size, n_updates, n_records, form, constants, callback, \
 checkpoint, checkpoint_every, progress
         As in `asysg.minimize`. "prescribed" and "optimal" use the T of `delays`, or the largest
-        delay that the timed workers will have. A resumed run has the bits of one that was never
-        stopped.
+        delay that the timed workers will have; "delay-adaptive" the gradients that these have
+        under way at once. An update whose samples have different delays takes the steplength of
+        the largest. A resumed run has the bits of one that was never stopped.
     delays : Delays, optional
         What each read sees; see `asysg.simulate.delays`. Without `n_workers`; by default, and
         for "sgd", no delay. Methods "asysg-incon", "asyscd", "asysg-con" and "sgd".
@@ -151,15 +153,24 @@ checkpoint, checkpoint_every, progress
     stored = plan.checkpoint.read() if plan.checkpoint is not None else None
     if stored is not None:
         plan, state, x = resumed(plan, *stored, repeats=isinstance(rng, int | np.integer))
-    elif plan.wanted is not None:
-        T = how.T if isinstance(how, Delays) else expected_delay(plan, *how)
-        plan = prescribe(plan, T)
+    if plan.adaptive and isinstance(how, Delays):
+        P, one_read = flights(plan, how)
+        plan = replace(plan, in_flight=P, one_read=one_read)
+    if stored is None and plan.wanted is not None:
+        plan = prescribe(plan, _expected(plan, how))
     engine = _engine(plan, how, state, x)
     if stored is not None:
         engine.restore(state.pending)
     if plan.checkpoint is not None:
         plan.checkpoint.pending = engine.pending
     return run(plan, engine, state, lambda: 1, getattr(engine, "now", None))
+
+
+def _expected(plan: Plan, how: Delays | tuple[int, Speeds]) -> int:
+    """Return the T to prescribe for; one that adapts to the delay needs none."""
+    if plan.adaptive:
+        return 0
+    return how.T if isinstance(how, Delays) else expected_delay(plan, *how)
 
 
 def _engine(
@@ -233,6 +244,7 @@ def _with_workers(
         plan,
         max_delay=None if max_delay is None else integer("max_delay", max_delay, least=0),
         virtual_workers=p,
+        in_flight=p,
         scheduler=f"{p} timed workers: {speeds}",
         evidence=_evidence(plan, "the speeds of the workers do not depend on the samples"),
     )
@@ -248,7 +260,7 @@ def _watched(plan: Plan, schedule: Delays) -> tuple[Hypothesis, ...]:
     """Say what delays that depend on the run leave: Theorem R, of a constant steplength."""
     note = f"delays {schedule.name} are chosen from the iterates"
     past = Hypothesis("reads of the past alone", True, None, {}, "by construction", note)
-    if plan.form == "robust" and plan.steps.gamma is not None:
+    if plan.form == "robust" and not plan.adaptive and plan.steps.constant:
         return (unbiased(plan.method), past, *_coordinates(plan))
     note += ", hence from the noise so far; form 'robust' does not need this"
     oblivious = Hypothesis("reads oblivious", False, None, {}, "by construction", note)

@@ -30,6 +30,7 @@ class GivenAhead(Compiled):
             K=plan.K,
             key=plan.key,
             clock=state.clock,
+            slope=plan.steps.slope(plan.M),
         )
 
     def advance(self, until: int, gamma: NDArray[np.float64]) -> None:
@@ -61,6 +62,7 @@ class GivenHistory(Compiled):
             T=schedule.T,
             key=plan.key,
             clock=state.clock,
+            slope=plan.steps.slope(plan.M),
         )
         self.choose = schedule.watch() if schedule.watch is not None else None
 

@@ -14,6 +14,7 @@ from .._core.recursion import Recursion
 from .._plan import Plan
 from ..errors import InvalidArgument, ReplayError
 from ..result import Result
+from ..steplengths import adapted
 from . import _served
 from ._chain import Chain, by_coordinate
 from ._sums import added, outside_windows, require_close
@@ -202,7 +203,7 @@ def _same(x: NDArray[np.float64], expected: NDArray[np.float64]) -> None:
 def _from_reads(result: Result, plan: Plan, log: NDArray[Any]) -> NDArray[np.float64]:
     """Return the sum of all whole updates, and hold x against it."""
     x, size, count = plan.x0.copy(), np.abs(plan.x0), np.zeros(len(plan.x0), dtype=np.int64)
-    for k, gamma in enumerate(_gamma(plan, 0, len(log))):
+    for k, gamma in enumerate(_gamma(plan, log, 0, len(log))):
         increment = gamma * _whole_gradient(result, plan, log, k)
         x -= increment
         size += np.abs(increment)
@@ -251,8 +252,9 @@ def _clock(result: Result, plan: Plan, log: NDArray[Any]) -> str:
     return "every ticket and draw once, every window before its update, the delays as counted"
 
 
-def _gamma(plan: Plan, start: int, stop: int) -> NDArray[np.float64]:
-    return np.ascontiguousarray(np.broadcast_to(plan.steps.block(start, stop), stop - start))
+def _gamma(plan: Plan, log: NDArray[Any], start: int, stop: int) -> NDArray[np.float64]:
+    delay = np.arange(start, stop) - log["start"][start:stop]
+    return adapted(plan.steps.block(start, stop), delay, plan.steps.slope(plan.M))
 
 
 def _recomputable(result: Result, plan: Plan, log: NDArray[Any]) -> bool:
@@ -296,7 +298,7 @@ def _stepper(
             delay = np.arange(start, stop) - rows["start"]
             table = np.ascontiguousarray(np.repeat(delay[:, np.newaxis], plan.M, axis=1))
             draws = np.ascontiguousarray(rows["draw"])
-            engine.advance(stop, _gamma(plan, start, stop), table, draws=draws)
+            engine.advance(stop, _gamma(plan, log, start, stop), table, draws=draws)
 
         return recompute, engine.x
 
@@ -310,7 +312,7 @@ def _stepper(
         return add, x
 
     def from_reads(start: int, stop: int) -> None:
-        for k, gamma in zip(range(start, stop), _gamma(plan, start, stop), strict=True):
+        for k, gamma in zip(range(start, stop), _gamma(plan, log, start, stop), strict=True):
             np.subtract(x, gamma * _whole_gradient(result, plan, log, k), out=x)
 
     return from_reads, x
@@ -343,7 +345,7 @@ def _whole_gradient(result: Result, plan: Plan, log: NDArray[Any], k: int) -> ND
 
 def _increments(result: Result, plan: Plan, log: NDArray[Any]) -> None:
     """Compute every increment of one coordinate again from what was read."""
-    gamma = _gamma(plan, 0, len(log))
+    gamma = _gamma(plan, log, 0, len(log))
     found = np.empty(len(log))
     for k, reads in enumerate(_reads(result)):
         i, g = int(log["coordinate"][k]), 0.0

@@ -53,6 +53,7 @@ class TimedWorkers(Compiled):
             full=plan.record == "full",
             dry=dry,
             clock=state.clock,
+            slope=plan.steps.slope(plan.M),
         )
         self.log_dtype = self.kernel.log_dtype
 

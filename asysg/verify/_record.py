@@ -12,6 +12,7 @@ from .._plan import algorithm_of
 from ..objectives._stream import Stream
 from ..result import Result
 from ..simulate import recursion, replay
+from ..steplengths import adapted
 from ..theory.testing import Outcome
 from ._noise import Noise, additive, enumerated
 
@@ -57,7 +58,8 @@ class Record:
         self.K, self.M, self.n = result.nit, result.batch_size, result.x.size
         self.incon = self.plan.algorithm == "incon"
         self.delay = np.arange(self.K) - self.log["start"]
-        self.gamma = np.broadcast_to(self.plan.steps.block(0, self.K), self.K)
+        steps, slope = self.plan.steps.block(0, self.K), self.plan.steps.slope(self.M)
+        self.gamma = adapted(steps, self.delay, slope)
         self.samples = _draws.samples(
             result.key, self.log["draw"], self.M, self.plan.objective.n_samples
         )

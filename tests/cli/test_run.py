@@ -297,6 +297,21 @@ def test_steplength_by_name_and_number(run, small, tmp_path):
     assert "No claim: steplength condition" in out
 
 
+def test_steplengths_that_adapt(run, small):
+    words = ("--updates", 300, "--steplength", "delay-adaptive", "--threads", 1)
+    _, out, _ = run(small, *words, "--json")
+    said = json.loads(out)
+    assert said["result"]["method"] == "asysg-con"  # whose theorem there is
+    assert said["result"]["steplength"] == said["prescription"]["gamma"]
+    assert said["result"]["certificate"]["bound"] <= said["prescription"]["bound"]
+    assert "gamma_opt" not in said["prescription"]
+    code, out, _ = run(small, *words)
+    assert code == 0
+    assert "shorter for late gradients" in out
+    assert "Theorem A" in out
+    assert "No theorem here says" in refused(run(small, *words, "--method", "asysg-incon"))
+
+
 def test_default_length(run, small):
     _, out, _ = run(small, "--json")
     assert json.loads(out)["result"]["n_updates"] == 100_000

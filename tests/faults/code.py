@@ -39,10 +39,10 @@ SIMULATOR_ADDS = (
 )
 THREADS_ADD = (
     (SERVER, "asysg_step(«step», r.x + first", "me.draw"),
-    (THREADS, "increment = «-(steplength(r, k) * g)»", "me.draw"),
+    (THREADS, "increment = «-(steplength(r, me, k, k - start) * g)»", "me.draw"),
     (THREADS, "write(r, me, j, «-(step * me.g[j])», &replaced)", "me.draw"),
-    (SKIP, "increment = «-(steplength(r, at) * done[t].g)»", "hits[t].draw"),
-    (ALONE, "s, «steplength(r, me.draw)», me.work", "me.draw"),
+    (SKIP, "increment = «-(steplength(r, me, at, 0) * done[t].g)»", "hits[t].draw"),
+    (ALONE, "s, «steplength(r, me, me.draw, 0)», me.work", "me.draw"),
     (REPLICA, "increment = «-(r.gamma[0] * g)»", "draw"),
     (REPLICA, "me.xhat[j] += «-(step * me.g[j])»", "draw"),
     (REPLICA, "draw + t, 0), «r.gamma[0]», me.work", "(me.draw + t)"),

@@ -66,8 +66,8 @@ FAULTS = (
         (
             THREADS,
             TICKET,
-            "if r.max_delay < 0 and r.stride == 0 and isfinite(-(steplength(r, r.base) * g)):\n"
-            "    increment = -(steplength(r, r.base) * g)\n"
+            "if r.max_delay < 0 and r.stride == 0 and isfinite(-(r.gamma[0] * g)):\n"
+            "    increment = -(r.gamma[0] * g)\n"
             "    before = write(r, me, i, increment, &replaced)\n"
             "    asysg_stress()\n"
             "{old}\n",

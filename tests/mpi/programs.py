@@ -49,7 +49,9 @@ def facts(result):
         "workers": result.n_threads_used,
         "cluster": result.cluster,
         "holds": result.certificate.holds,
+        "gamma": result.certificate.to_dict()["gamma"],
         "explained": result.certificate.explain(),
+        "form": result.certificate.form,
         "draws": None if log is None else sorted(log["draw"].tolist()),
         "delays": None if log is None else (np.arange(len(log)) - log["start"]).tolist(),
         "by_worker": None if log is None else np.bincount(log["worker"]).tolist(),
@@ -60,6 +62,11 @@ def facts(result):
 def run(objective, n, **arguments):
     """Run once on all ranks."""
     obj = {"integers": integers, "sigmoid": sigmoid}[objective](n)
+    steps = arguments.get("steplength")
+    if isinstance(steps, list):
+        arguments["steplength"] = np.array(steps)
+    elif isinstance(steps, dict):
+        arguments["steplength"] = asysg.steplengths.delay_adaptive(**steps)
     result = asysg.mpi.minimize(obj, np.zeros(n), **arguments)
     assert (result is None) == (RANK > 0)
     return {} if result is None else facts(result)

@@ -1,5 +1,8 @@
 """The measured ergodic gradient norm stays within the rate: simulated runs and real threads.
 
+With steplengths that adapt to the delay, it is the steplength-weighted mean of virtual workers of
+very different speeds, over the bound of Theorem A for the delays they happened to have.
+
 Null: the mean of the ergodic gradient norm is at most the bound. Statistic: an e-value over
 independent replicates (seeds), exact for any law, divergence included. False alarm: split over
 the examples that hypothesis draws. Power: with 12 replicates a mean of 10 times the bound convicts,
@@ -21,8 +24,8 @@ from asysg.theory.testing import evidence_against
 from tests.budget import alpha
 
 REPLICATES = 12
-#: Of each example of two tests, of the controls and of the statement of power.
-ALPHA = alpha("within the rate", 2 * settings.default.max_examples + 4)
+#: Of each example of three tests, of four controls and of the statement of power.
+ALPHA = alpha("within the rate", 3 * settings.default.max_examples + 5)
 
 FAMILIES = {
     "sigmoid": lambda rng, n, s: objectives.SigmoidRegression.planted(30, n, rng=rng),
@@ -114,6 +117,56 @@ def test_real_threads(drawn, n_threads):
     p.check(asysg.minimize, n_threads=n_threads, max_delay=p.T)
 
 
+SPEEDS = {
+    "equal": simulate.speeds.deterministic(),
+    "exponential": simulate.speeds.exponential(),
+    "heavy tails": simulate.speeds.pareto(1.1),
+    "slow ones": simulate.speeds.two_classes(100.0, 0.3),
+    "a pause": simulate.speeds.straggler(2.0, 60.0, base=simulate.speeds.exponential(0.3)),
+}
+
+adaptive = st.fixed_dictionaries(
+    {
+        "family": st.sampled_from(sorted(FAMILIES)),
+        "speeds": st.sampled_from(sorted(SPEEDS)),
+        "n": st.integers(2, 12),
+        "M": st.integers(1, 4),
+        "P": st.integers(1, 12),
+        "K": st.integers(20, 400),
+        "sigma": st.sampled_from([0.0, 0.3, 3.0]),
+        "steplength": st.sampled_from(["delay-adaptive", "largest", "tenth"]),
+        "seed": st.integers(0, 2**32),
+    }
+)
+
+
+def adaptive_ratios(family, speeds, n, M, P, K, sigma, steplength, seed):
+    """Measured over bound, every iterate recorded. Given its delays, each has a mean <= 1."""
+    rng = np.random.default_rng(seed)
+    obj = FAMILIES[family](rng, n, sigma)
+    x0 = rng.normal(size=obj.n)
+    if steplength != "delay-adaptive":
+        L = obj.constants(x0, T=0).L
+        share = {"largest": 0.999, "tenth": 0.1}[steplength]
+        steplength = asysg.steplengths.delay_adaptive(share / (L * M * P), L)
+    found = [
+        simulate.minimize(
+            obj, x0, method="asysg-con", steplength=steplength, batch_size=M, n_workers=P,
+            speeds=SPEEDS[speeds], n_updates=K, n_records=K, rng=replicate,
+        ).certificate
+        for replicate in rng.spawn(REPLICATES)
+    ]  # fmt: skip
+    assert all(certificate.holds for certificate in found)
+    return [certificate.ratio for certificate in found]
+
+
+@given(adaptive)
+def test_delay_adaptive(drawn):
+    ratios = adaptive_ratios(**drawn)
+    outcome = evidence_against(ratios, 1.0, alpha=ALPHA)
+    assert not outcome.rejected, (outcome, ratios)
+
+
 def test_ten_times_the_bound_convicts():
     assert evidence_against([10.0] * REPLICATES, 1.0, alpha=ALPHA).rejected
 
@@ -133,3 +186,25 @@ def test_the_test_can_fail(method):
         for seed in range(REPLICATES)
     ]
     assert evidence_against(measured, p.bound, alpha=ALPHA).rejected
+
+
+def test_the_adaptive_test_can_fail():
+    """Negative control: steplengths thirty times those that Theorem A allows are convicted."""
+    rng = np.random.default_rng(1)
+    obj, P, K = FAMILIES["cosine"](rng, 4, 1.0), 4, 300
+    x0 = rng.normal(size=4)
+    c = obj.constants(x0, T=0)
+    gamma = 0.999 / (c.L * P)
+    ratios = []
+    for seed in range(REPLICATES):
+        steps = asysg.steplengths.delay_adaptive(30 * gamma, c.L / 30)
+        found = simulate.minimize(
+            obj, x0, method="asysg-con", steplength=steps, n_workers=P, n_updates=K, n_records=K,
+            speeds=SPEEDS["slow ones"], rng=seed,
+        ).certificate  # fmt: skip
+        assert not found.holds
+        claimed = theory.AdaptiveSteps(
+            gamma, c.L, P, found.gamma.total / 30, found.gamma.total_square / 900
+        )
+        ratios.append(found.measured / claimed.bound(c, 1))
+    assert evidence_against(ratios, 1.0, alpha=ALPHA).rejected
