@@ -63,6 +63,8 @@ class Plan:
     record: str | bool = "sampled"
     skip_ahead: bool = False
     n_push: int = 1  # local steps an update is made of (downpour)
+    n_fetch: int = 1  # and between two fetches
+    delay: int | None = None  # of every update but the first ones (delayed)
     simulated: bool = False
     scheduler: str | None = None  # of a simulated run: its delays or speeds, in words
     virtual_workers: int = 0  # and how many workers have a virtual clock

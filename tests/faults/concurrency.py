@@ -149,7 +149,7 @@ FAULTS = (
         "threads: max_delay ignored",
         (
             "asysg/_minimize.py",
-            "max_delay=«-1 if plan.max_delay is None else plan.max_delay»,",
+            '"max_delay": «-1 if plan.max_delay is None else plan.max_delay»,',
             "-1",
         ),
     ),
