@@ -283,7 +283,13 @@ cdef class Served(Threads):
             self.replicas = [<double[:n]> self.workers[w].xhat for w in range(p)]
 
     def advance(self, until, gamma):
-        """Run updates ``clock, ..., until - 1``; see `Threads.advance`."""
+        """Run updates ``clock, ..., until - 1``; see `Threads.advance`.
+
+        Local steps are made before their update has a number, so that `gamma` must then have one
+        entry.
+        """
+        if self.replicas is not None and len(gamma) != 1:
+            raise ValueError("gamma must have one entry.")
         if self.r.met != NULL:
             asysg_poke(self.r.met, 0)
         Threads.advance(self, until, gamma)

@@ -10,7 +10,7 @@ EVENT: np.dtype[Any]
 CYCLE: np.dtype[Any]
 PAUSE: np.dtype[Any]
 
-def bytes_per_worker(capsule: Any, *, whole: bool, M: int) -> int: ...
+def bytes_per_worker(capsule: Any, *, whole: bool, M: int, local: bool = False) -> int: ...
 
 class Timed:
     def __init__(
@@ -29,6 +29,8 @@ class Timed:
         full: bool = False,
         dry: bool = False,
         clock: int = 0,
+        n_push: int = 1,
+        n_fetch: int = 1,
     ) -> None: ...
     def advance(
         self,

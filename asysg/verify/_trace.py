@@ -109,7 +109,7 @@ def examine(result: Result, *, alpha: float = TOTAL_FALSE_ALARM) -> Examination:
     Parameters
     ----------
     result : Result
-        Of `asysg.minimize` by "sgd", "asysg-con" or "asysg-incon" with ``record="full"`` or
+        Of `asysg.minimize` by "sgd", "asysg-con", "asysg-incon" or "delayed" with ``record="full"`` or
         ``"full+reads"``, completed, in the process that made it. Of a lock-free run on several
         threads only recorded reads tell its noise: without them its increments are put in order
         but not computed again.
@@ -172,9 +172,12 @@ def examine(result: Result, *, alpha: float = TOTAL_FALSE_ALARM) -> Examination:
     'agrees'
     """
     testing.ErrorBudget(alpha)  # refuses what is no probability
-    if result.method == "hogwild":
+    if result.method in ("hogwild", "sync", "downpour"):
         raise InvalidArgument.of(
-            "result", "must be of 'sgd', 'asysg-con' or 'asysg-incon'", result.method, ""
+            "result",
+            "must be of 'sgd', 'asysg-con', 'asysg-incon' or 'delayed'",
+            result.method,
+            "",
         )
     try:
         replay(result)
