@@ -12,15 +12,14 @@ import numpy as np
 
 from .. import _files, theory
 from ..errors import InvalidArgument
-from . import _problem, _ranks, _text
+from . import _problem, _ranks, _served, _text
 from .plan import FORMS, prescription
 
 if TYPE_CHECKING:
     from ..objectives import Objective
     from ..result import Result
 
-METHODS = ("asysg-incon", "asysg-con", "sgd")
-ON_RANKS = (*METHODS, *(method for method in _ranks.METHODS if method not in METHODS))
+METHODS = ("asysg-incon", "asysg-con", "sgd", "sync", "delayed", "downpour")
 RECORD: dict[str, str | bool] = {"sampled": "sampled", "full": "full", "off": False}
 #: Without --updates and --epochs: so many epochs, and not fewer updates than this.
 EPOCHS, LEAST_UPDATES = 20, 100_000
@@ -81,9 +80,9 @@ def add(commands: Any) -> None:
         help="family of the objective (default sigmoid)",
     )  # fmt: skip
     what.add_argument(
-        "--method", choices=ON_RANKS,
-        help="default asysg-incon, with --mpi asysg-con; sync, delayed and downpour need --mpi",
+        "--method", choices=METHODS, help="default asysg-incon, with --mpi asysg-con"
     )  # fmt: skip
+    _served.add(what)
     _ranks.add(what)
     what.add_argument(
         "--threads", type=int, metavar="P", help="workers (default: the usable cores)"
@@ -202,9 +201,9 @@ def started(args: argparse.Namespace, setup: Setup, objective: Objective) -> Res
     from .. import minimize, mpi
 
     where: Any = minimize
-    more: dict[str, Any] = {}
+    more = _served.options(args)
     if args.mpi:
-        where, more = mpi.minimize, _ranks.options(args)
+        where, more = mpi.minimize, {**more, **_ranks.options(args)}
     result: Result | None = where(
         objective,
         **setup.arguments,
@@ -249,6 +248,7 @@ def check(args: argparse.Namespace) -> None:
             f"--mpi, got {args.method}."
         )
     _ranks.check(args)
+    _served.check(args)
     for name, least in (("batch_size", 1), ("updates", 1), ("max_delay", 0), ("seed", 0)):
         value = getattr(args, name)
         if isinstance(value, int) and value < least:
@@ -336,10 +336,10 @@ def staleness(
     args: argparse.Namespace, objective: Objective, start: _problem.Start, p: int, M: int, K: int
 ) -> tuple[int, int | None, str]:
     """Return the T to prescribe for, the one to enforce (None: none), and a sentence."""
-    p *= args.in_flight * max(1, args.n_fetch // max(1, args.n_push))  # updates under way at once
-    if args.method in ("sync", "delayed"):
-        T = 0 if args.method == "sync" else p - 1
-        return T, None, f"T = {T} by construction"
+    threads = p
+    p *= args.in_flight * (args.n_fetch // args.n_push)  # updates under way at once
+    if (known := _served.by_construction(args, p)) is not None:
+        return known
     if isinstance(args.max_delay, int):
         return args.max_delay, args.max_delay, f"T = {args.max_delay}, enforced"
     if p == 1:
@@ -364,8 +364,8 @@ def staleness(
     # At steplength 0 the pilot reads, computes and writes as the run will, and x stays.
     pilot = minimize(
         objective, start.x, method=args.method, steplength=0.0, batch_size=M,
-        n_updates=min(K, PILOT), n_threads=p, n_records=1, rng=args.seed,
-        constants=start.constants(objective, 0),
+        n_updates=min(K, PILOT), n_threads=threads, n_records=1, rng=args.seed,
+        constants=start.constants(objective, 0), **_served.options(args),
     )  # fmt: skip
     if pilot.status == "interrupted":
         raise KeyboardInterrupt

@@ -121,6 +121,7 @@ def test_delayed(drawn, p, delay, recording):
         np.testing.assert_array_equal(x, expected[stop])
         if log is not None:
             np.testing.assert_array_equal(log["draw"], np.arange(stop))
+            np.testing.assert_array_equal(log["worker"], np.arange(stop) % p)
             np.testing.assert_array_equal(log["start"], np.maximum(0, np.arange(stop) - delay))
 
 

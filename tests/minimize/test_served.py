@@ -46,7 +46,7 @@ def test_replay(obj, way, p):
 
 @pytest.mark.parametrize("p", THREADS)
 def test_the_same_bits(obj, p):
-    """"sync" for the same number of threads, "delayed" for any."""
+    """ "sync" for the same number of threads, "delayed" for any."""
     first, second = (run(obj, p, record=r, **WAYS["sync"]) for r in ("full", False))
     np.testing.assert_array_equal(first.x, second.x)
     alone, here = (run(obj, q, **WAYS["delayed"]) for q in (1, p))

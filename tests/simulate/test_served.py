@@ -1,4 +1,4 @@
-""""sync", "delayed" and "downpour" with virtual workers, through the front door."""
+""" "sync", "delayed" and "downpour" with virtual workers, through the front door."""
 
 import numpy as np
 import pytest
@@ -70,7 +70,7 @@ def test_the_bits_of_real_threads(obj, p):
 
 
 def test_without_workers(obj):
-    """"sync" is "sgd", "delayed" has the constant delay that is given."""
+    """ "sync" is "sgd", "delayed" has the constant delay that is given."""
     free = {"n_workers": None}
     serial = timed(obj, **free, method="sgd", batch_size=5)
     np.testing.assert_array_equal(timed(obj, **free, **WAYS["sync"]).x, serial.x)
