@@ -138,9 +138,9 @@ cdef inline double *iterate(const Run *r, int64_t j) noexcept nogil:
 cdef void delayed(Run *r, int64_t w, Worker *me) noexcept nogil:
     """Agarwal & Duchi's cyclic method: update k reads iterate k - delay, always.
 
-    Worker w makes the updates k with k % team == w. It waits until its read is there, computes, waits until
-    all updates before its own are made, and writes iterate k + 1 into the row of iterate
-    k - delay: nobody else reads that any more, since update k is the last that does. (For
+    Worker w makes the updates k with k % team == w. It waits until its read is there, computes,
+    waits until all updates before its own are made, and writes iterate k + 1 into the row of
+    iterate k - delay: nobody else reads that any more, since update k is the last that does. (For
     k < delay, reads are of iterate 0, in row 0, which is written by update `delay`.)
     """
     cdef int64_t team = team_of(r), n = r.f.n, k, start, first, count

@@ -321,9 +321,9 @@ def turns(
     """Yield the updates of p workers whose gradients are applied in the order of their draws.
 
     Draw k is handed out when k - `delay` updates are done, to the worker that has been free for
-    longest: that is worker k % p. Its message is there ``factor[w] * compute[k] + other[k]`` seconds
-    later (and what pauses add), waits for update k - 1, and is served for ``server[k]`` seconds;
-    then the worker is free.
+    longest: that is worker k % p. Its message is there ``factor[w] * compute[k] + other[k]``
+    seconds later (and what pauses add), waits for update k - 1, and is served for ``server[k]``
+    seconds; then the worker is free.
 
     Parameters
     ----------

@@ -109,10 +109,10 @@ def examine(result: Result, *, alpha: float = TOTAL_FALSE_ALARM) -> Examination:
     Parameters
     ----------
     result : Result
-        Of `asysg.minimize` by "sgd", "asysg-con", "asysg-incon" or "delayed" with ``record="full"`` or
-        ``"full+reads"``, completed, in the process that made it. Of a lock-free run on several
-        threads only recorded reads tell its noise: without them its increments are put in order
-        but not computed again.
+        Of `asysg.minimize` by "sgd", "asysg-con", "asysg-incon" or "delayed" with
+        ``record="full"`` or ``"full+reads"``, completed, in the process that made it. Of a
+        lock-free run on several threads only recorded reads tell its noise: without them its
+        increments are put in order but not computed again.
     alpha : float, optional
         False alarm of all tests together, in (0, 1); every test gets the same share.
 
