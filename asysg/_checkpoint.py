@@ -181,6 +181,8 @@ def identity(plan: Plan) -> dict[str, Any]:
         "max_delay": plan.max_delay,
         "scheduler": plan.scheduler,
         "n_push": plan.n_push,
+        "n_fetch": plan.n_fetch,
+        "delay": plan.delay,
     }
 
 

@@ -15,7 +15,7 @@ from .theory import Certificate, Hypothesis
 
 #: Why no update is lost, by way of writing.
 LOSSES = {
-    "atomic": "every add is atomic, or made under the lock",
+    "atomic": "every add is atomic, or made under a lock or in turn",
     "replica": "private copies are merged under locks, and what others added is kept",
     "lossy": "counted where a write overwrote another; each lost one update or more",
     "served": "the server alone writes x, one update after the other",

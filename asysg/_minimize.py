@@ -15,12 +15,23 @@ from numpy.typing import ArrayLike
 from ._check import choice, integer
 from ._checkpoint import Checkpoint, resumed
 from ._core.openmp import openmp_version, thread_limit
+from ._core.served import Served
 from ._core.skip import Skip
 from ._core.threads import RECORDING, Threads
 from ._draws import RNG
 from ._evidence import unbiased
 from ._plan import OF_A_COORDINATE, Intermediate, Plan, State, make_plan, prescribe
 from ._run import next_block, run
+from ._served import (
+    ORDERED,
+    SERVED,
+    allowed,
+    delay_or,
+    fitting,
+    local_steps,
+    oblivious,
+    pushes_and_fetches,
+)
 from ._skip import skip_law
 from ._update import LOCK_FREE, with_update
 from .errors import InvalidArgument
@@ -29,7 +40,7 @@ from .result import Result
 from .steplengths import Steplength
 from .theory import Hypothesis, ProblemConstants
 
-METHODS = ("sgd", "asysg-con", "asysg-incon", "hogwild", "asyscd")
+METHODS = ("sgd", "asysg-con", "asysg-incon", "hogwild", "asyscd", *SERVED)
 #: More workers than this are a mistake, or work for the simulator.
 MOST_THREADS = 1024
 #: Updates of the pilot that measures the delay before a steplength is prescribed, without those
@@ -47,6 +58,9 @@ def minimize(
     n_updates: int | None = None,
     n_threads: int | None = None,
     max_delay: int | None = None,
+    delay: int | None = None,
+    n_fetch: int = 1,
+    n_push: int = 1,
     update: str | None = None,
     sync_every: int | None = None,
     record: str | bool = "sampled",
@@ -68,13 +82,18 @@ def minimize(
         What to minimise; see `asysg.objectives`.
     x0 : array of shape (n,)
         The start, finite.
-    method : {"asysg-incon", "asysg-con", "hogwild", "asyscd", "sgd"}
+    method : {"asysg-incon", "asysg-con", "hogwild", "asyscd", "sgd", "sync", "delayed", "downpour"}
         Lock-free coordinate updates from inconsistent reads (Algorithm 2 of the paper);
         whole-vector updates from consistent reads, the lock in the place of the parameter
         server (Algorithm 1); lock-free updates of the sample's whole support (Niu et al. 2011);
         asynchronous coordinate descent (Liu et al. 2014): AsySG-incon on ``obj.exact``, with exact
         partial derivatives of f in the place of samples', certified without noise; or the serial
-        method, one thread and no delay.
+        method, one thread and no delay. "sync": the workers wait for one another, and each update
+        is the sum of their parts of one minibatch. "delayed": the gradients are applied in a fixed
+        order, so that update k reads :math:`x_{k-\tau}` with the same :math:`\tau` always
+        (Agarwal & Duchi 2011). "downpour": workers step on their own replica of x, send the sum
+        of their gradients every `n_push` steps, and fetch x every `n_fetch` (Dean et al. 2012,
+        without Adagrad).
     steplength : float, Prescription, callable, ndarray, DelayAdaptive or str
         The factor of the *sum* over the minibatch. A callable or an array gives
         :math:`\gamma_k`, k = 1, 2, ... "prescribed" measures the delay T (by a short pilot at
@@ -85,14 +104,23 @@ def minimize(
         The certificate is then of Theorem A, whatever `form` says.
     batch_size, n_updates : int
         M and K, at least 1. Taken from a `Prescription` if left out; `batch_size` is 1
-        otherwise, and always for "asyscd".
+        otherwise, and always for "asyscd". "sync" shares the M samples among the workers, of whom
+        no more than M work; "downpour" among the `n_push` steps, of which M must be a multiple.
     n_threads : int, optional
         Workers. By default the cores this process may really use (affinity and container
         quota counted).
     max_delay : int, optional
         Enforce this T: an update whose read is older is computed again from a fresh read, so
         that the theorem's hypothesis holds by construction. Values below ``n_threads - 1``
-        are kept too, at the price of wasted work. Without it, delays are measured only.
+        are kept too, at the price of wasted work. Without it, delays are measured only. Not for
+        "sync" and "delayed".
+    delay : int, optional
+        For "delayed": :math:`\tau`, at least 0, by default ``n_threads - 1``. The last
+        :math:`\tau + 1` iterates are kept. Beyond ``n_threads - 1`` no worker waits for a read.
+    n_fetch, n_push : int
+        For "downpour": local steps between two fetches and in one push, at least 1; `n_fetch` must
+        be a multiple of `n_push`. Beyond 1 the steplength must be constant. A push counts as
+        stale by all updates since the fetch, the worker's own too.
     update : {None, "atomic", "replica", "lossy"}
         How the workers of the lock-free methods write. "atomic": by an atomic add to the shared
         x, no update is lost. "replica": to private copies of x, which are merged every
@@ -114,8 +142,8 @@ def minimize(
         "sampled": delays counted for every update, iterates recorded now and then. "full":
         besides, one entry an update in ``Result.log``, in memory or, if there are many, in a
         file (beside the checkpoint, if there is one). "full+reads": also all that was read, for
-        small n. False: no clock, hence no measured T
-        and no certificate of one, at the highest speed.
+        small n; not for "sync", "delayed" and "downpour", where they follow from the log. False:
+        no clock, hence no measured T and no certificate of one, at the highest speed.
     skip_ahead : bool, optional
         "asysg-incon" on sparse samples: pass over the updates that are zero by structure, which
         gives the same process in law (other draws, though), much faster. None: where it is exact
@@ -143,7 +171,8 @@ def minimize(
         The same seed draws the same samples and coordinates for every number of threads. With
         one thread it gives the same bits. With several, the order in which updates meet is
         the machine's, so x differs from run to run: use `asysg.simulate` to repeat a run
-        exactly.
+        exactly. "sync" gives the same bits for the same number of threads, "delayed" for any (and
+        the same `delay`).
 
     Returns
     -------
@@ -160,7 +189,9 @@ def minimize(
     ----------
     Lian, Huang, Li, Liu, "Asynchronous parallel stochastic gradient for nonconvex
     optimization", NIPS 2015, Algorithms 1 and 2. Liu, Wright, Ré, Bittorf, Sridhar, "An
-    asynchronous parallel stochastic coordinate descent algorithm", ICML 2014.
+    asynchronous parallel stochastic coordinate descent algorithm", ICML 2014. Agarwal & Duchi,
+    "Distributed delayed stochastic optimization", NIPS 2011. Dean et al., "Large scale distributed
+    deep networks", NIPS 2012.
 
     Examples
     --------
@@ -169,6 +200,10 @@ def minimize(
     >>> res = asysg.minimize(obj, np.ones(20), steplength=0.05, n_updates=5000, rng=0)
     >>> res.success, res.nit
     (True, 5000)
+    >>> res = asysg.minimize(
+    ...     obj, np.ones(20), method="delayed", delay=3, steplength=0.05, n_updates=5000, rng=0)
+    >>> res.staleness.max
+    3
     """
     plan = make_plan(
         obj,
@@ -190,7 +225,13 @@ def minimize(
         raise InvalidArgument(
             "record must not be 'full+reads' with a checkpoint, got both. Reads are for short runs."
         )
+    if record == "full+reads" and method in SERVED:
+        raise InvalidArgument.of(
+            "record", f"must not be 'full+reads' for method {method!r}", record,
+            "What is read follows from the log of 'full'.",
+        )  # fmt: skip
     p = threads(n_threads, method)
+    n_push, n_fetch = pushes_and_fetches(method, n_push, n_fetch)
     if max_delay is not None:
         max_delay = integer("max_delay", max_delay, least=0)
     by_name = plan.wanted is not None and p > 1
@@ -205,7 +246,10 @@ def minimize(
         plan,
         max_delay=max_delay,
         record=record,
-        evidence=evidence(method, p),
+        n_push=n_push,
+        n_fetch=n_fetch,
+        constant_delay=method == "delayed",
+        evidence=evidence(method, p, n_push),
         in_flight=None if method in LOCK_FREE and p > 1 else p,
         checkpoint=None if checkpoint is None else Checkpoint(checkpoint, checkpoint_every),
     )
@@ -213,7 +257,10 @@ def minimize(
     state, x = State(), plan.x0
     stored = plan.checkpoint.read() if plan.checkpoint is not None else None
     # What was chosen for other threads is gone on with.
-    chosen = None if stored is None else stored[0]["identity"]["update"]
+    before = {} if stored is None else stored[0]["identity"]
+    chosen = before.get("update")
+    plan = replace(plan, delay=delay_or(before.get("delay", p - 1), method, delay))
+    plan = fitting(allowed(plan))
     law = skip_law(plan, skip_ahead, replicas=update == "replica" or sync_every is not None)
     if law is not None:
         update = update or "atomic"  # hits are too rare to disturb one another
@@ -222,10 +269,14 @@ def minimize(
     if stored is not None:
         plan, state, x = resumed(plan, *stored, repeats=isinstance(rng, int | np.integer))
         # What one thread guarantees does not hold where more took part before.
-        plan = replace(plan, evidence=evidence(method, max(p, state.workers)))
+        plan = replace(plan, evidence=evidence(method, max(p, state.workers), n_push))
     elif plan.wanted is not None:
         plan = prescribe(plan, 0 if plan.adaptive else expected_delay(plan, p, law))
     engine = threads_engine(plan, p, x, state.clock, law)
+    if isinstance(engine, Served) and plan.checkpoint is not None:
+        if stored is not None:
+            engine.restore(state.pending)
+        plan.checkpoint.pending = engine.pending
     result = run(plan, engine, state, lambda: max(1, engine.team))
     if 0 < engine.team < p:
         warnings.warn(
@@ -239,30 +290,37 @@ def minimize(
 
 def threads_engine(plan: Plan, p: int, x: Any, clock: int = 0, law: Skip | None = None) -> Threads:
     """Make the scheduler of real threads."""
-    return Threads(
-        plan.objective._capsule,
-        x,
+    capsule = plan.objective._capsule
+    given: dict[str, Any] = {
         # The kernels tell AsySCD from AsySG-incon by the objective alone: it is f itself.
-        method="asysg-incon" if plan.method == "asyscd" else plan.method,
-        M=plan.M,
-        p=p,
-        key=plan.key,
-        max_delay=-1 if plan.max_delay is None else plan.max_delay,
-        recording=plan.record,
-        lossy=plan.update == "lossy",
-        sync_every=plan.sync_every or 0,
-        clock=clock,
-        skip=law,
-        slope=plan.steps.slope(plan.M),
-    )
+        "method": "asysg-incon" if plan.method == "asyscd" else plan.method,
+        "M": plan.M,
+        "p": p,
+        "key": plan.key,
+        "max_delay": -1 if plan.max_delay is None else plan.max_delay,
+        "recording": plan.record,
+        "clock": clock,
+    }
+    if plan.method in SERVED:
+        more = {"delay": plan.delay or 0, "n_push": plan.n_push, "n_fetch": plan.n_fetch}
+        return Served(capsule, x, **given, **more)
+    more = {
+        "lossy": plan.update == "lossy",
+        "sync_every": plan.sync_every or 0,
+        "skip": law,
+        "slope": plan.steps.slope(plan.M),
+    }
+    return Threads(capsule, x, **given, **more)
 
 
 def expected_delay(plan: Plan, p: int, law: Skip | None) -> int:
     """Return the T to prescribe for: what is enforced, or what a pilot measures."""
     if plan.max_delay is not None:
         return plan.max_delay
+    if plan.method in ORDERED:
+        return plan.delay or 0
     if p == 1:
-        return 0
+        return plan.n_fetch // plan.n_push - 1
     # Copies of workers in step: my batch, and of each other one its last and the one it is at. A
     # pilot may be too short to show that.
     B = plan.sync_every or 0
@@ -309,33 +367,18 @@ def threads(n_threads: int | None, method: str) -> int:
     return p
 
 
-def evidence(method: str, p: int) -> tuple[Hypothesis, ...]:
+def evidence(method: str, p: int, n_push: int = 1) -> tuple[Hypothesis, ...]:
     """Say what real threads guarantee and what they cannot."""
     found = [unbiased(method)]
     if method in OF_A_COORDINATE:
         found.append(Hypothesis("coordinates uniform", True, None, {}, "by construction"))
-    if p == 1:
-        found.append(
-            Hypothesis(
-                "reads oblivious",
-                True,
-                None,
-                {},
-                "by construction",
-                "one thread: every read is the current iterate",
-            )
+    alone = "one thread: every read is the current iterate" if p == 1 else None
+    examined = ", and asysg.verify.examine tests it on a flight record"
+    found.append(
+        oblivious(
+            ORDERED.get(method, alone),
+            "" if method == "downpour" else examined,
+            what="coordinate" if method == "asyscd" else "sample",
         )
-    else:
-        found.append(
-            Hypothesis(
-                "reads oblivious",
-                True,
-                None,
-                {},
-                "assumed",
-                "true as far as the time of an update does not depend on its "
-                f"{'coordinate' if method == 'asyscd' else 'sample'}; the robust form does not "
-                "need it, and asysg.verify.examine tests it on a flight record",
-            )
-        )
-    return tuple(found)
+    )
+    return (*found, *local_steps(n_push))

@@ -69,6 +69,8 @@ class Plan:
     # Gradients under way at once, at most; None where nothing bounds how many miss an update.
     in_flight: int | None = 1
     one_read: bool = True  # all samples of an update read with the same delay
+    n_fetch: int = 1  # and between two fetches
+    delay: int | None = None  # of every update but the first ones (delayed)
     simulated: bool = False
     scheduler: str | None = None  # of a simulated run: its delays or speeds, in words
     virtual_workers: int = 0  # and how many workers have a virtual clock

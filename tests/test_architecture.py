@@ -14,7 +14,10 @@ ROOT = Path(__file__).parents[1]
 RANKS = {
     0: {"_core", "theory", "errors", "_draws", "_check"},
     1: {"objectives", "steplengths", "result"},
-    2: {"_adaptive", "_plan", "_checkpoint", "_evidence", "_recorder", "_run", "_skip", "_update"},
+    2: {
+        "_adaptive", "_plan", "_checkpoint", "_evidence", "_recorder", "_run", "_served", "_skip",
+        "_update",
+    },
     3: {"_minimize", "simulate", "mpi"},
     4: {"cli", "verify", "figures", "sklearn", "_files", "__main__"},
 }

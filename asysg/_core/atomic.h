@@ -6,7 +6,8 @@
  * relaxed   x itself. The theorem allows any mixture of old and new entries in a read, so x
  *           needs atomicity (no torn double, no lost add) and no order. What order the
  *           recorded delays need is made by the clock (clock.h).
- * acquire / release   the lock: what the last owner wrote is visible to the next.
+ * acquire / release   the lock: what the last owner wrote is visible to the next. And counters that
+ *           workers wait for: what was written before they moved is visible to who waited.
  */
 #ifndef ASYSG_ATOMIC_H
 #define ASYSG_ATOMIC_H
@@ -121,6 +122,40 @@ static inline void asysg_poke(asysg_cell *cell, int64_t value)
 static inline int64_t asysg_take(asysg_cell *cell, int64_t count)
 {
     return __atomic_fetch_add(&cell->value, count, __ATOMIC_RELAXED);
+}
+
+/* Move a counter that one worker writes, for others to wait for. */
+static inline void asysg_publish(asysg_cell *cell, int64_t value)
+{
+    asysg_stress();
+    /* release, because it publishes what this worker wrote before. */
+    __atomic_store_n(&cell->value, value, __ATOMIC_RELEASE);
+}
+
+/* Move a counter by one, each worker of a round once. */
+static inline void asysg_arrive(asysg_cell *cell)
+{
+    asysg_stress();
+    /* release, because it publishes what this worker wrote before. Adds that follow carry it on:
+     * who sees the counter after them has synchronised with every one of them. */
+    __atomic_fetch_add(&cell->value, 1, __ATOMIC_RELEASE);
+}
+
+/* Wait until a counter has come so far. Returns 0 if `stop` is raised before. Gives the core away
+ * where the wait is long: whoever is waited for may need it. */
+static inline int asysg_await(const asysg_cell *cell, int64_t least, const asysg_cell *stop)
+{
+    int spins = 0;
+    asysg_stress();
+    /* acquire, because what others wrote before they moved the counter is read next, and what they
+     * read before is overwritten. */
+    while (__atomic_load_n(&cell->value, __ATOMIC_ACQUIRE) < least) {
+        if (asysg_peek(stop))
+            return 0;
+        if (++spins % 128 == 0)
+            asysg_yield();
+    }
+    return 1;
 }
 
 #endif

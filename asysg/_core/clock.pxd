@@ -16,6 +16,11 @@ cdef extern from "atomic.h" nogil:
     int64_t asysg_peek(const asysg_cell *cell) noexcept
     void asysg_poke(asysg_cell *cell, int64_t value) noexcept
     int64_t asysg_take(asysg_cell *cell, int64_t count) noexcept
+    void asysg_publish(asysg_cell *cell, int64_t value) noexcept
+    void asysg_arrive(asysg_cell *cell) noexcept
+    bint asysg_await(
+        const asysg_cell *cell, int64_t least, const asysg_cell *stop
+    ) noexcept
 
 cdef extern from "clock.h" nogil:
     const int64_t ASYSG_NONE

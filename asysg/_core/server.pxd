@@ -34,7 +34,8 @@ from .worker cimport (
 
 
 cdef inline int64_t serve(
-    Run *r, int64_t w, Worker *me, int64_t start, bint only_read, int64_t *now
+    Run *r, int64_t w, Worker *me, double *sent, int64_t start, bint only_read, bint keep,
+    int64_t *now
 ) noexcept nogil:
     """Write my update and take my next snapshot, in one pass over x; return the update's number.
 
@@ -42,11 +43,13 @@ cdef inline int64_t serve(
     lock of the next segment is taken before that of the last one is given back, so no pass
     overtakes another and all meet in the same order in every segment. Hence a snapshot is exactly
     the iterate of its place in that order, although several passes are on their way at once; the
-    lock of segment 0 makes the order, and guards the clock. The gradient is zero afterwards.
-    A read only, and ASYSG_LATE, where the update would come too late.
+    lock of segment 0 makes the order, and guards the clock. What was sent is zero afterwards.
+    A read only, and ASYSG_LATE, where the update would come too late. With `keep` no snapshot is
+    taken if another update that is made from the last one may still be in time. `now` is the
+    number of updates that the snapshot contains, the last or the new one.
     """
     cdef int64_t s, m, k, first, count
-    cdef bint late
+    cdef bint late, fetch
     cdef double step = 0.0
     cdef size_t size = r.f.n * sizeof(double)
     asysg_lock(&r.locks[0])
@@ -55,7 +58,8 @@ cdef inline int64_t serve(
     if not late:
         step = steplength(r, me, k, k - start)
         asysg_poke(r.clock.now, k + 1)
-    now[0] = k if late else k + 1
+    fetch = late or not keep or (r.max_delay >= 0 and k + 1 - start > r.max_delay)
+    now[0] = start if not fetch else k if late else k + 1
     if r.recording >= UPDATES and not late:
         r.log[k - r.base] = Entry(w, start, me.draw, -1, NAN, NAN, NAN)
     if r.recording == READS and not late:
@@ -68,10 +72,11 @@ cdef inline int64_t serve(
         first = s * r.segment
         count = min(r.segment, r.f.n - first)
         if not late:
-            asysg_step(step, r.x + first, me.g + first, count)
+            asysg_step(step, r.x + first, sent + first, count)
         asysg_stress()
-        memcpy(me.xhat + first, r.x + first, count * sizeof(double))
-        memset(me.g + first, 0, count * sizeof(double))
+        if fetch:
+            memcpy(me.xhat + first, r.x + first, count * sizeof(double))
+        memset(sent + first, 0, count * sizeof(double))
     asysg_unlock(&r.locks[r.segments - 1])
     return ASYSG_LATE if late else k
 
@@ -81,13 +86,13 @@ cdef inline void con(Run *r, int64_t w, Worker *me) noexcept nogil:
     cdef int64_t j, k, start = 0, now = 0
     if not next_draw(r, me):
         return
-    serve(r, w, me, 0, True, &start)
+    serve(r, w, me, me.g, 0, True, False, &start)
     while True:
         draw_samples(r, me)
         if gradients(r.f, me.xhat, me.samples, r.M, me.work, me.g) != ASYSG_OK:
             failed(r, me)
             return
-        k = serve(r, w, me, start, False, &now)
+        k = serve(r, w, me, me.g, start, False, False, &now)
         if k == ASYSG_LATE:
             me.recomputed += 1
             start = now

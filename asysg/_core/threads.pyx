@@ -7,7 +7,7 @@ ends with x exactly at that iterate. Between regions Python records, listens and
 Where the shared state may be touched, and in which order, is said in ``clock.h`` and
 ``atomic.h``; all else here is private to a worker. AsySG-con's server, replica mode, skip-ahead
 and the lone worker have files of their own: ``server.pxd``, ``replica.pxd``, ``skip.pyx`` and
-``alone.pxd``.
+``alone.pxd``; so have the methods of other systems, ``served.pyx``.
 """
 
 from cython cimport view
@@ -180,7 +180,9 @@ cdef void hogwild(Run *r, int64_t w, Worker *me) noexcept nogil:
 
 
 cdef inline void work(Run *r, int64_t w, Worker *me, Method method) noexcept nogil:
-    if r.batch:
+    if r.kernel != NULL:
+        r.kernel(r, w, me)
+    elif r.batch:
         replica(r, w, me, method)
     elif r.skip != NULL:
         skip_ahead(r, w, me)
@@ -230,23 +232,6 @@ cdef class Threads:
         Where it is above 0, no steplength exceeds 1/(slope delay), and their sums are kept. Needs
         the clock; not in replica mode, nor with `skip`.
     """
-
-    cdef Run r
-    cdef Method method
-    cdef int64_t p
-    cdef int64_t first
-    cdef Worker *workers
-    cdef double[::1] x_view
-    cdef list keep
-    cdef list pending
-    cdef readonly object x
-    cdef object histograms
-    cdef readonly object log
-    cdef readonly object log_dtype
-    cdef readonly object reads
-    cdef readonly int team
-    cdef readonly double share  # of the updates that are done one by one
-    cdef int64_t block
 
     def __cinit__(self, capsule, x0, *, p, **_):
         self.workers = <Worker *> calloc(p, sizeof(Worker))
@@ -427,13 +412,13 @@ cdef class Threads:
         cdef double[:, ::1] reads
         if r.recording >= UPDATES:
             pending = np.empty((self.p, size), dtype=LOG)
-            self.pending = [pending]
+            self.unnumbered = [pending]
             entries = pending.view(np.int64).reshape(self.p, size, -1)
             for w in range(self.p):
                 self.workers[w].log = <Entry *> &entries[w, 0, 0]
         if r.recording == READS:
             reads = np.empty((self.p, size * r.M * r.f.n))
-            self.pending.append(reads)
+            self.unnumbered.append(reads)
             for w in range(self.p):
                 self.workers[w].reads = &reads[w, 0]
 

@@ -10,7 +10,7 @@ EVENT: np.dtype[Any]
 CYCLE: np.dtype[Any]
 PAUSE: np.dtype[Any]
 
-def bytes_per_worker(capsule: Any, *, whole: bool, M: int) -> int: ...
+def bytes_per_worker(capsule: Any, *, whole: bool, M: int, local: bool = False) -> int: ...
 
 class Timed:
     def __init__(
@@ -30,6 +30,8 @@ class Timed:
         dry: bool = False,
         clock: int = 0,
         slope: float = 0.0,
+        n_push: int = 1,
+        n_fetch: int = 1,
     ) -> None: ...
     def advance(
         self,

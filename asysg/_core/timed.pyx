@@ -5,20 +5,23 @@ message waits at the server until those before it are done, is served, and becom
 k; the next cycle begins at that moment. A heap holds the times at which messages arrive. What a
 worker will send is a function of what it has read, so it is computed when it is read, and no
 worker needs a copy of x: AsySG-incon keeps one number a worker, a sparse gradient the entries of
-its samples, a dense one n numbers.
+its samples, a dense one n numbers. "downpour" keeps 2 n, since a replica goes on.
 
 The order of events is ``asysg.simulate.recursion.schedule``, given the same times; the updates are
-those of ``recursion.con`` and ``incon`` with the delays that come out, to the last bit.
+those of ``recursion.con``, ``incon`` and ``downpour`` with the delays that come out, to the last
+bit.
 """
 
 from cpython.pycapsule cimport PyCapsule_GetPointer
-from libc.math cimport INFINITY, NAN, floor
+from libc.math cimport INFINITY, NAN
 from libc.stdint cimport int64_t, uint64_t
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from .abi cimport ASYSG_OBJECTIVE, ASYSG_OK, asysg_objective, gradients
 from .adaptive cimport shortened
 from .draws cimport coordinate, index, reach, sample
+from .pauses cimport Pause, busy_until
+from .vector cimport asysg_axpy, asysg_step
 from .worker cimport Entry, asysg_bin
 
 import numpy as np
@@ -33,19 +36,20 @@ cdef struct Event:
 # What a worker is busy with.
 cdef struct Cycle:
     int64_t start    # the iterate it read
+    int64_t pushed   # the updates it made of that
     int64_t draw
     int64_t updates  # that it has done
     double partial   # incon: what it will send
 
-# When a worker stands still: from `stop` to `resume`, and again every `period`.
-cdef struct Pause:
-    double stop
-    double resume
-    double period
-
 EVENT = np.dtype([("time", np.float64), ("worker", np.int64)])
 CYCLE = np.dtype(
-    [("start", np.int64), ("draw", np.int64), ("updates", np.int64), ("partial", np.float64)]
+    [
+        ("start", np.int64),
+        ("pushed", np.int64),
+        ("draw", np.int64),
+        ("updates", np.int64),
+        ("partial", np.float64),
+    ]
 )
 PAUSE = np.dtype([("stop", np.float64), ("resume", np.float64), ("period", np.float64)])
 
@@ -55,32 +59,14 @@ cdef inline bint before(const Event *a, const Event *b) noexcept nogil:
     return a.time < b.time or (a.time == b.time and a.worker < b.worker)
 
 
-cdef inline double busy_until(const Pause *p, double t, double work) noexcept nogil:
-    """When `work` seconds of work begun at t are done."""
-    cdef double begin, end, turn
-    while True:
-        begin, end = p.stop, p.resume
-        if t >= end:
-            turn = floor((t - p.stop) / p.period)
-            if turn > 0.0:
-                begin += turn * p.period
-                end += turn * p.period
-            if t >= end:
-                begin += p.period
-                end += p.period
-        if t + work <= begin:
-            return t + work
-        if t < begin:
-            work -= begin - t
-        t = end
-
-
-def bytes_per_worker(capsule, *, whole, M):
-    """Return the memory that one virtual worker takes."""
+def bytes_per_worker(capsule, *, whole, M, local=False):
+    """Return the memory that one virtual worker takes; `local`: with a replica of x."""
     cdef asysg_objective *f = <asysg_objective *> PyCapsule_GetPointer(capsule, ASYSG_OBJECTIVE)
     cdef int64_t[::1] scratch = np.zeros(max(1, f.support_size), dtype=np.int64)
-    cdef int64_t width = reach(f, &scratch[0]) if whole else 0
-    kept = f.n if width < 0 else M * width
+    cdef int64_t width = 0
+    if whole and not local:
+        width = reach(f, &scratch[0])
+    kept = 2 * f.n if local else f.n if width < 0 else M * width
     return EVENT.itemsize + CYCLE.itemsize + PAUSE.itemsize + 8 + 8 * kept
 
 
@@ -113,6 +99,9 @@ cdef class Timed:
         Updates already done; `restore` brings back the rest.
     slope : float
         Where it is above 0, no steplength exceeds 1/(slope delay).
+    n_push, n_fetch : int
+        "downpour": local steps of an update, of which M is a multiple, and between two reads of x,
+        a multiple of `n_push`. Beyond 1 they need `whole` and a constant steplength.
     """
 
     cdef asysg_objective *f
@@ -121,6 +110,10 @@ cdef class Timed:
     cdef bint whole
     cdef bint full
     cdef bint dry
+    cdef bint local                # workers step on replicas
+    cdef int64_t n_push
+    cdef int64_t pushes
+    cdef double step               # of the local steps
     cdef int64_t M
     cdef int64_t p
     cdef int64_t K
@@ -156,10 +149,11 @@ cdef class Timed:
     cdef Event[::1] heap
     cdef Cycle[::1] worker
     cdef double[:, ::1] values     # whole: what each worker will send
+    cdef double[:, ::1] replicas   # local
 
     def __init__(
         self, capsule, x0, *, whole, M, p, K, key, max_delay, factor, pauses, full=False,
-        dry=False, clock=0, slope=0.0
+        dry=False, clock=0, slope=0.0, n_push=1, n_fetch=1
     ):
         self.keep = [capsule]
         self.f = <asysg_objective *> PyCapsule_GetPointer(capsule, ASYSG_OBJECTIVE)
@@ -171,6 +165,7 @@ cdef class Timed:
         self.key0, self.key1 = key
         self.whole, self.full, self.dry = whole, full, dry
         self.M, self.p, self.K, self.limit = M, p, K, max_delay
+        self.n_push, self.pushes, self.local = n_push, n_fetch // n_push, n_fetch > 1
         self.clock = clock
         self.cycles = self.draws = self.started = self.waiting = 0
         self.now = self.free = 0.0
@@ -179,9 +174,10 @@ cdef class Timed:
         self.work = np.zeros(max(1, self.f.work_size))
         self.samples = np.zeros(M, dtype=np.uint64)
         self.scratch = np.zeros(max(1, self.f.support_size), dtype=np.int64)
-        self.width = reach(self.f, &self.scratch[0]) if whole else 0
+        self.width = -1 if self.local else reach(self.f, &self.scratch[0]) if whole else 0
         kept = n if self.width < 0 else M * self.width
-        self.g = np.zeros(n if self.width > 0 else 1)
+        self.g = np.zeros(n if self.width > 0 or self.local else 1)
+        self.replicas = np.zeros((p, n) if self.local and not dry else (1, 1))
         self.values = np.zeros((p if whole and not dry else 1, max(1, kept)))
         self.factor = np.array(factor, dtype=np.float64)
         self.pauses = np.array(pauses, dtype=PAUSE)
@@ -221,6 +217,8 @@ cdef class Timed:
             raise ValueError("every cycle must have three times.")
         if stride and len(gamma) < end - base:
             raise ValueError("gamma must have one entry, or one an update.")
+        if self.local:
+            self.step = steps[0]
         if self.full:
             self.log = np.zeros(max(0, end - base), dtype=LOG)
             if end > base:
@@ -232,7 +230,7 @@ cdef class Timed:
                 if self.started < self.p and self.draws < self.K:
                     w = self.started
                     self.started += 1
-                    ok = self.begin(w, self.next_draw())
+                    ok = self.begin(w, self.next_draw(), False)
                     self.push(w, self.arrival(w, 0.0, computing[c], others[c]))
                     self.cycles += 1
                     if not ok:
@@ -245,7 +243,8 @@ cdef class Timed:
                 tau = k - self.worker[w].start
                 if self.limit >= 0 and tau > self.limit:
                     self.recomputed += 1
-                    ok = self.begin(w, self.worker[w].draw)
+                    self.worker[w].pushed = 0
+                    ok = self.begin(w, self.worker[w].draw, False)
                     self.sift(self.arrival(w, self.free, computing[c], others[c]), w)
                 else:
                     step = shortened(steps[(k - base) * stride], self.slope, tau)
@@ -257,7 +256,7 @@ cdef class Timed:
                     self.now = self.free
                     self.clock = k + 1
                     if self.draws < self.K:
-                        ok = self.begin(w, self.next_draw())
+                        ok = self.begin(w, self.next_draw(), self.goes_on(w))
                         self.sift(self.arrival(w, self.free, computing[c], others[c]), w)
                     else:
                         self.waiting -= 1
@@ -274,6 +273,15 @@ cdef class Timed:
     cdef inline int64_t next_draw(self) noexcept nogil:
         self.draws += 1
         return self.draws - 1
+
+    cdef inline bint goes_on(self, int64_t w) noexcept nogil:
+        """Whether worker w, which has just pushed, makes another push from its replica."""
+        cdef Cycle *me = &self.worker[w]
+        me.pushed += 1
+        if me.pushed < self.pushes and (self.limit < 0 or self.clock - me.start <= self.limit):
+            return True
+        me.pushed = 0
+        return False
 
     cdef inline void tally(self, int64_t tau) noexcept nogil:
         self.counts[asysg_bin(tau)] += 1
@@ -317,17 +325,21 @@ cdef class Timed:
         if self.waiting > 0:
             self.heap[at] = event
 
-    cdef inline bint begin(self, int64_t w, int64_t draw) noexcept nogil:
-        """Read x and compute what worker w will send."""
+    cdef inline bint begin(self, int64_t w, int64_t draw, bint goes_on) noexcept nogil:
+        """Read x, unless the replica goes on, and compute what worker w will send."""
         cdef Cycle *me = &self.worker[w]
         cdef const void *idx = NULL
         cdef double *g
         cdef double found
         cdef int64_t m, t, j, count, at = 0
         cdef uint64_t s
-        me.start, me.draw = self.clock, draw
+        me.draw = draw
+        if not goes_on:
+            me.start = self.clock
         if self.dry:
             return True
+        if self.local:
+            return self.local_steps(w, draw, goes_on)
         if not self.whole:
             j = coordinate(self.f, self.key0, self.key1, draw)
             me.partial = 0.0
@@ -361,6 +373,26 @@ cdef class Timed:
                 self.values[w, at] = g[j]
                 g[j] = 0.0
                 at += 1
+        return True
+
+    cdef inline bint local_steps(self, int64_t w, int64_t draw, bint goes_on) noexcept nogil:
+        """Step on the replica of worker w, once for each part of the minibatch."""
+        cdef int64_t n = self.f.n, size = self.M // self.n_push, first = 0, m
+        cdef double *replica = &self.replicas[w, 0]
+        if not goes_on:
+            memcpy(replica, &self.x_view[0], n * sizeof(double))
+        memset(&self.values[w, 0], 0, n * sizeof(double))
+        for m in range(self.M):
+            self.samples[m] = sample(self.f, self.key0, self.key1, draw, m)
+        while first < self.M:
+            memset(&self.g[0], 0, n * sizeof(double))
+            if gradients(
+                self.f, replica, &self.samples[first], size, &self.work[0], &self.g[0]
+            ) != ASYSG_OK:
+                return False
+            asysg_axpy(1.0, &self.g[0], &self.values[w, 0], n)
+            asysg_step(self.step, replica, &self.g[0], n)
+            first += size
         return True
 
     cdef inline void apply(self, int64_t w, int64_t k, double step, Entry *entry) noexcept nogil:
@@ -408,6 +440,7 @@ cdef class Timed:
             "heap": np.array(self.heap),
             "worker": np.array(self.worker),
             "values": np.array(self.values),
+            "replicas": np.array(self.replicas),
         }
 
     def restore(self, pending):
@@ -423,3 +456,4 @@ cdef class Timed:
         self.heap = np.array(pending["heap"], dtype=EVENT)
         self.worker = np.array(pending["worker"], dtype=CYCLE)
         self.values = np.array(pending["values"], dtype=np.float64)
+        self.replicas = np.array(pending["replicas"], dtype=np.float64)

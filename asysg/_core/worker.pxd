@@ -109,7 +109,15 @@ cdef struct Worker:
     int64_t last
     int64_t *rows        # samples of the hits drawn ahead (skip.pyx)
     int64_t touched      # the data of the draws before this one have been asked for
+    double *total        # downpour: what the local steps of an update add up to
+    int64_t start        # and the updates that the replica contained when it was fetched
+    int64_t pushed       # and the updates made from it since
     char padding[128]
+
+
+# What a method does that is not in threads.pyx.
+cdef struct Run
+ctypedef void (*kernel_t)(Run *, int64_t, Worker *) noexcept nogil
 
 
 # What the workers share.
@@ -141,6 +149,13 @@ cdef struct Run:
     const void *skip        # the law of skip.pyx; NULL: every update is drawn
     Entry *log              # of update k: log[k - base]
     double *reads           # of update k: M rows of n from reads[(k - base) * M * n]
+    kernel_t kernel         # of the methods of served.pyx; NULL for the others
+    asysg_cell *met         # sync: how often a worker of this region has come to a meeting
+    double *iterates        # delayed: iterate j in row j % (delay + 1), rows `row` apart
+    int64_t row
+    int64_t delay
+    int64_t n_push          # downpour: local steps of an update
+    int64_t pushes          # and updates of a replica between two fetches
 
 
 cdef inline double steplength(

@@ -16,8 +16,6 @@ METHODS = ("asysg-con", "sync", "delayed", "downpour")
 NUMBERS = (
     ("servers", 1, "S", "ranks that hold a slice of x each (default 1)"),
     ("in-flight", 1, "N", "gradients of one worker under way at once (default 1)"),
-    ("n-push", 1, "N", "downpour: steps of a worker that make an update (default 1)"),
-    ("n-fetch", 1, "N", "downpour: steps between two reads of a worker (default 1)"),
 )
 
 
@@ -48,8 +46,6 @@ def options(args: argparse.Namespace) -> dict[str, Any]:
         "late": args.late,
         "n_servers": args.servers,
         "in_flight": args.in_flight,
-        "n_push": args.n_push,
-        "n_fetch": args.n_fetch,
     }
 
 

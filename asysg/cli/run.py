@@ -13,15 +13,14 @@ import numpy as np
 from .. import _files, theory
 from .._plan import algorithm_of
 from ..errors import InvalidArgument
-from . import _problem, _ranks, _text
+from . import _problem, _ranks, _served, _text
 from .plan import FORMS, prescription
 
 if TYPE_CHECKING:
     from ..objectives import Objective
     from ..result import Result
 
-METHODS = ("asysg-incon", "asysg-con", "asyscd", "sgd")
-ON_RANKS = (*METHODS, *(method for method in _ranks.METHODS if method not in METHODS))
+METHODS = ("asysg-incon", "asysg-con", "asyscd", "sgd", "sync", "delayed", "downpour")
 RECORD: dict[str, str | bool] = {"sampled": "sampled", "full": "full", "off": False}
 #: Without --updates and --epochs: so many epochs, and not fewer updates than this.
 EPOCHS, LEAST_UPDATES = 20, 100_000
@@ -83,9 +82,9 @@ def add(commands: Any) -> None:
         help="family of the objective (default sigmoid)",
     )  # fmt: skip
     what.add_argument(
-        "--method", choices=ON_RANKS,
-        help="default asysg-incon, with --mpi asysg-con; sync, delayed and downpour need --mpi",
+        "--method", choices=METHODS, help="default asysg-incon, with --mpi asysg-con"
     )  # fmt: skip
+    _served.add(what)
     _ranks.add(what)
     what.add_argument(
         "--threads", type=int, metavar="P", help="workers (default: the usable cores)"
@@ -205,9 +204,9 @@ def started(args: argparse.Namespace, setup: Setup, objective: Objective) -> Res
     from .. import minimize, mpi
 
     where: Any = minimize
-    more: dict[str, Any] = {}
+    more = _served.options(args)
     if args.mpi:
-        where, more = mpi.minimize, _ranks.options(args)
+        where, more = mpi.minimize, {**more, **_ranks.options(args)}
     result: Result | None = where(
         objective,
         **setup.arguments,
@@ -252,6 +251,7 @@ def check(args: argparse.Namespace) -> None:
             f"--mpi, got {args.method}."
         )
     _ranks.check(args)
+    _served.check(args)
     for name, least in (("batch_size", 1), ("updates", 1), ("max_delay", 0), ("seed", 0)):
         value = getattr(args, name)
         if isinstance(value, int) and value < least:
@@ -355,10 +355,10 @@ def staleness(
     args: argparse.Namespace, objective: Objective, start: _problem.Start, p: int, M: int, K: int
 ) -> tuple[int, int | None, str]:
     """Return the T to prescribe for, the one to enforce (None: none), and a sentence."""
-    p *= args.in_flight * max(1, args.n_fetch // max(1, args.n_push))  # updates under way at once
-    if args.method in ("sync", "delayed"):
-        T = 0 if args.method == "sync" else p - 1
-        return T, None, f"T = {T} by construction"
+    threads = p
+    p *= args.in_flight * (args.n_fetch // args.n_push)  # updates under way at once
+    if (known := _served.by_construction(args, p)) is not None:
+        return known
     if args.steplength == ADAPTIVE and not isinstance(args.max_delay, int):
         return 0, None, "to be measured (a steplength that adapts needs no T)"
     if isinstance(args.max_delay, int):
@@ -385,8 +385,8 @@ def staleness(
     # At steplength 0 the pilot reads, computes and writes as the run will, and x stays.
     pilot = minimize(
         objective, start.x, method=args.method, steplength=0.0, batch_size=M,
-        n_updates=min(K, PILOT), n_threads=p, n_records=1, rng=args.seed,
-        constants=start.constants(objective, 0),
+        n_updates=min(K, PILOT), n_threads=threads, n_records=1, rng=args.seed,
+        constants=start.constants(objective, 0), **_served.options(args),
     )  # fmt: skip
     if pilot.status == "interrupted":
         raise KeyboardInterrupt

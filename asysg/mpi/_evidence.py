@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .._evidence import UNBIASED
+from .._served import ORDERED, local_steps, oblivious
 from ..theory import Hypothesis
 
 
@@ -22,24 +23,8 @@ def evidence(
         Whether vectors travel in float32.
     """
     found = [UNBIASED]
-    if method in ("sync", "delayed") or slots == 1:
-        why = {
-            "sync": "every read is the current iterate",
-            "delayed": "gradients are applied in a fixed order, whatever the order of arrival",
-        }.get(method, "one gradient at a time: every read is the current iterate")
-        found.append(Hypothesis("reads oblivious", True, None, {}, "by construction", why))
-    else:
-        found.append(
-            Hypothesis(
-                "reads oblivious",
-                True,
-                None,
-                {},
-                "assumed",
-                "true as far as the time of an update does not depend on its sample; the robust "
-                "form does not need it",
-            )
-        )
+    alone = "one gradient at a time: every read is the current iterate" if slots == 1 else None
+    found.append(oblivious(ORDERED.get(method, alone)))
     if rounded:
         found.append(
             Hypothesis(
@@ -52,17 +37,4 @@ def evidence(
                 "have no mean zero; no theorem here covers that",
             )
         )
-    if n_push > 1:
-        found.append(
-            Hypothesis(
-                "reads made of earlier updates",
-                False,
-                None,
-                {},
-                "by construction",
-                f"the {n_push} local steps of a push read one another, though they are one update; "
-                "no theorem here covers that (n_push = 1 is covered: a read then lacks whole "
-                "updates of other workers, as for Hogwild with full vectors)",
-            )
-        )
-    return tuple(found)
+    return (*found, *local_steps(n_push))

@@ -14,6 +14,7 @@ from .._check import choice, integer, number
 from .._checkpoint import Checkpoint, identity, resumed
 from .._draws import RNG
 from .._plan import Intermediate, Plan, State, make_plan
+from .._served import allowed, delay_or, pushes_and_fetches
 from ..errors import InvalidArgument
 from ..objectives import Objective
 from ..result import Result
@@ -270,27 +271,16 @@ def checked(
             f"n_servers must be 1 for transport 'shared', got {n_servers}. Several serve in "
             "messages."
         )
-    n_push = integer("n_push", n_push, least=1)
-    n_fetch = integer("n_fetch", n_fetch, least=1)
-    if (n_push, n_fetch) != (1, 1) and method != "downpour":
-        raise InvalidArgument(
-            f"n_fetch and n_push must be 1 for method {method!r}, got {n_fetch} and {n_push}. "
-            "Only 'downpour' steps on its own."
-        )
-    if n_fetch % n_push:
-        raise InvalidArgument.of("n_fetch", f"must be a multiple of n_push, {n_push}", n_fetch)
-    if delay is not None and method != "delayed":
-        raise InvalidArgument.of("delay", f"must be left out for method {method!r}", delay)
+    n_push, n_fetch = pushes_and_fetches(method, n_push, n_fetch)
     most = max(1, size - n_servers) * in_flight - 1
-    if method == "delayed":
-        delay = most if delay is None else integer("delay", delay, least=0)
-        if delay > most:
-            raise InvalidArgument.of(
-                "delay",
-                f"must be at most {most}, one less than the gradients under way",
-                delay,
-                "Use more ranks, a larger in_flight, or asysg.simulate.",
-            )
+    delay = delay_or(most, method, delay)
+    if delay is not None and delay > most:
+        raise InvalidArgument.of(
+            "delay",
+            f"must be at most {most}, one less than the gradients under way",
+            delay,
+            "Use more ranks, a larger in_flight, or threads, or asysg.simulate.",
+        )
     if patience is not None:
         patience = number("patience", patience, above=0)
     return Options(late, delay, n_fetch, n_push, in_flight, transport, wire, patience, n_servers)
@@ -301,42 +291,26 @@ def planned(size: int, options: Options, plan: Plan, max_delay: int | None, reco
     choice("record", record, ("sampled", "full"))
     if max_delay is not None:
         max_delay = integer("max_delay", max_delay, least=0)
-        if plan.method in ("sync", "delayed"):
-            raise InvalidArgument(
-                f"max_delay must be left out for method {plan.method!r}, got {max_delay}. Its "
-                "delays are what they are by construction."
-            )
     elif options.late == "wait":
         raise InvalidArgument("late must be 'recompute' without max_delay, got 'wait'.")
-    if plan.M % options.n_push:
-        raise InvalidArgument.of(
-            "batch_size", f"must be a multiple of n_push, {options.n_push}", plan.M
-        )
-    if options.local and plan.wanted is None and not plan.steps.constant:
-        raise InvalidArgument(
-            "steplength must be constant for method 'downpour', got a schedule. Workers step on "
-            "their own before their updates have numbers."
-        )
     if options.n_servers > plan.objective.n:
         raise InvalidArgument.of(
             "n_servers", f"must be at most n, {plan.objective.n}", options.n_servers
         )
     slots = max(1, size - options.n_servers) * options.in_flight
     rounded = options.wire != "float64" and size > 1
-    return replace(
-        plan,
-        max_delay=max_delay,
-        update=f"served in {options.wire}" if rounded else "served",
-        record=record,
-        n_push=options.n_push,
-        constant_delay=plan.method == "delayed",
-        in_flight=slots,
-        evidence=evidence(
-            plan.method,
-            slots,
-            options.n_push,
-            rounded=rounded,
-        ),
+    return allowed(
+        replace(
+            plan,
+            max_delay=max_delay,
+            update=f"served in {options.wire}" if rounded else "served",
+            record=record,
+            n_push=options.n_push,
+            n_fetch=options.n_fetch,
+            constant_delay=plan.method == "delayed",
+            in_flight=slots,
+            evidence=evidence(plan.method, slots, options.n_push, rounded=rounded),
+        )
     )
 
 

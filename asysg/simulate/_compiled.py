@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from .._core.ahead import Ahead
 from .._core.recursion import Recursion
 from .._core.timed import Timed
+from .._core.turns import Turns
 from .._plan import Plan
 
 
@@ -21,7 +22,7 @@ def schedule_key(plan: Plan) -> tuple[int, int]:
 class Compiled:
     """A scheduler, except how it advances."""
 
-    kernel: Ahead | Recursion | Timed
+    kernel: Ahead | Recursion | Timed | Turns
     overwrites = 0
     log: NDArray[Any] | None = None
     reads: NDArray[np.float64] | None = None

@@ -16,6 +16,15 @@ from .._draws import RNG
 from .._evidence import unbiased
 from .._plan import Intermediate, Plan, State, make_plan, prescribe
 from .._run import run
+from .._served import (
+    ORDERED,
+    SERVED,
+    allowed,
+    delay_or,
+    fitting,
+    local_steps,
+    pushes_and_fetches,
+)
 from ..errors import InvalidArgument
 from ..objectives import Objective
 from ..result import Result
@@ -27,8 +36,8 @@ from ._timed import TimedWorkers, expected_delay
 from .delays import Delays, constant
 from .speeds import Speeds, deterministic
 
-GIVEN = ("sgd", "asysg-con", "asysg-incon", "asyscd")
-TIMED = (*GIVEN, "hogwild")
+GIVEN = ("sgd", "asysg-con", "asysg-incon", "asyscd", "sync", "delayed")
+TIMED = ("sgd", "asysg-con", "asysg-incon", "asyscd", "hogwild", *SERVED)
 
 
 def minimize(
@@ -43,6 +52,9 @@ def minimize(
     batch_size: int | None = None,
     n_updates: int | None = None,
     max_delay: int | None = None,
+    delay: int | None = None,
+    n_fetch: int = 1,
+    n_push: int = 1,
     record: str = "sampled",
     n_records: int = 200,
     form: str = "plus",
@@ -65,16 +77,24 @@ checkpoint, checkpoint_every, progress
         the largest. A resumed run has the bits of one that was never stopped.
     delays : Delays, optional
         What each read sees; see `asysg.simulate.delays`. Without `n_workers`; by default, and
-        for "sgd", no delay. Methods "asysg-incon", "asyscd", "asysg-con" and "sgd".
+        for "sgd" and "sync" (which is "sgd" here), no delay; for "delayed" the constant `delay`.
+        Methods "asysg-incon", "asyscd", "asysg-con", "sgd", "sync" and "delayed".
     n_workers : int, optional
         Simulate so many workers, at least 1, on a virtual clock; then the delays come out of
         their speeds. Also for method "hogwild". Reads are made at one moment, the begin of a
-        worker's cycle, so every read is an iterate, and "hogwild" is then "asysg-con".
+        worker's cycle, so every read is an iterate, and "hogwild" is then "asysg-con". The speeds
+        are those of a cycle, whatever a worker computes in it: of "sync" its part of the minibatch,
+        of "downpour" all the steps of a push. With "sync" the server begins when all messages are
+        there; with "delayed" a message waits for its turn, and update k is computed by worker
+        k % n_workers from when iterate k - delay is there.
     speeds : Speeds, optional
         See `asysg.simulate.speeds`; by default every gradient takes one virtual second.
     max_delay : int, optional
         With `n_workers`: enforce this T, as `asysg.minimize` does: gradients that come too late
         are thrown away, computed again from a fresh read, and counted.
+    delay, n_fetch, n_push : int
+        As in `asysg.minimize`. Without `n_workers` `delay` must be given for "delayed", and there
+        is no "downpour".
     record : {"sampled", "full"}
         "full", with `n_workers`: besides, one entry an update in ``Result.log``, which
         `asysg.simulate.replay` recomputes.
@@ -123,6 +143,8 @@ checkpoint, checkpoint_every, progress
         rng=rng,
     )
     choice("record", record, ("sampled", "full"))
+    n_push, n_fetch = pushes_and_fetches(method, n_push, n_fetch)
+    delay_or(None, method, delay)
     if not checkpoint_every >= 0:
         raise InvalidArgument(f"checkpoint_every must be >= 0, got {checkpoint_every!r}.")
     plan = replace(
@@ -130,6 +152,9 @@ checkpoint, checkpoint_every, progress
         simulated=True,
         update="simulated",
         record=record,
+        n_push=n_push,
+        n_fetch=n_fetch,
+        constant_delay=method == "delayed",
         checkpoint=None if checkpoint is None else Checkpoint(checkpoint, checkpoint_every),
     )
     how: Delays | tuple[int, Speeds]
@@ -138,7 +163,7 @@ checkpoint, checkpoint_every, progress
             raise InvalidArgument(
                 "delays must be left out with n_workers, got both. The workers' speeds make them."
             )
-        plan, how = _with_workers(plan, n_workers, speeds, max_delay)
+        plan, how = _with_workers(plan, n_workers, speeds, max_delay, delay)
     else:
         for name, value in (("speeds", speeds), ("max_delay", max_delay)):
             if value is not None:
@@ -147,6 +172,8 @@ checkpoint, checkpoint_every, progress
             raise InvalidArgument(
                 "record must be 'sampled' without n_workers, got 'full'. The delays are given."
             )
+        if method == "delayed":
+            delays = _constant(delays, delay)
         plan, how = _with_delays(plan, constant(0) if delays is None else delays)
 
     state, x = State(), plan.x0
@@ -181,14 +208,29 @@ def _engine(
     return TimedWorkers(plan, *how, state, x)
 
 
+def _constant(delays: Delays | None, delay: int | None) -> Delays:
+    """Return the delays of "delayed" without workers."""
+    if delays is not None:
+        raise InvalidArgument.of(
+            "delays", "must be left out for method 'delayed'", delays, "It has a constant delay."
+        )
+    if delay is None:
+        raise InvalidArgument.of(
+            "delay", "must be an integer >= 0 for method 'delayed' without n_workers", delay
+        )
+    return constant(delay)
+
+
 def _with_delays(plan: Plan, schedule: Delays) -> tuple[Plan, Delays]:
     """Refuse delays that this method cannot have, and say what they guarantee."""
     if not isinstance(schedule, Delays):
         raise InvalidArgument(
             f"delays must be a schedule of asysg.simulate.delays, got {type(schedule).__name__}."
         )
-    if plan.method == "sgd" and schedule.T:
-        raise InvalidArgument(f"delays must be left out for method 'sgd', got {schedule.name}.")
+    if plan.method in ("sgd", "sync") and schedule.T:
+        raise InvalidArgument(
+            f"delays must be left out for method {plan.method!r}, got {schedule.name}."
+        )
     if plan.algorithm != "incon" and schedule.seen is not None:
         raise InvalidArgument(
             f"delays must be consistent for method {plan.method!r}, got {schedule.name}. Subsets "
@@ -198,6 +240,11 @@ def _with_delays(plan: Plan, schedule: Delays) -> tuple[Plan, Delays]:
         raise InvalidArgument(
             f"checkpoint must be left out with delays {schedule.name}, got "
             f"{str(plan.checkpoint.path)!r}. What chooses them is not stored."
+        )
+    if (schedule.T + 1) * plan.M >= 2**30:
+        raise InvalidArgument(
+            "delays must be so short that T * batch_size is below 2**30, got "
+            f"T = {schedule.T} and batch_size {plan.M}."
         )
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     size = history_bytes(plan, schedule)
@@ -221,7 +268,11 @@ def _with_delays(plan: Plan, schedule: Delays) -> tuple[Plan, Delays]:
 
 
 def _with_workers(
-    plan: Plan, n_workers: int, speeds: Speeds | None, max_delay: int | None
+    plan: Plan,
+    n_workers: int,
+    speeds: Speeds | None,
+    max_delay: int | None,
+    delay: int | None,
 ) -> tuple[Plan, tuple[int, Speeds]]:
     """Refuse workers that cannot be, and say what they guarantee."""
     p = integer("n_workers", n_workers, least=1)
@@ -232,9 +283,16 @@ def _with_workers(
         raise InvalidArgument(
             f"speeds must be made by asysg.simulate.speeds, got {type(speeds).__name__}."
         )
-    whole = plan.algorithm == "con"
-    each = bytes_per_worker(plan.objective._capsule, whole=whole, M=plan.M)
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    plan = replace(
+        plan,
+        max_delay=None if max_delay is None else integer("max_delay", max_delay, least=0),
+        delay=delay_or(p - 1, plan.method, delay),
+    )
+    plan = fitting(allowed(plan))
+    memory, each = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), 0
+    if plan.method not in ORDERED:  # whose workers keep nothing
+        whole, local = plan.algorithm == "con", plan.n_fetch > 1
+        each = bytes_per_worker(plan.objective._capsule, whole=whole, M=plan.M, local=local)
     if p * each > memory:
         raise InvalidArgument(
             f"n_workers must be at most {memory // each} here, because each keeps {each} bytes "
@@ -242,7 +300,6 @@ def _with_workers(
         )
     plan = replace(
         plan,
-        max_delay=None if max_delay is None else integer("max_delay", max_delay, least=0),
         virtual_workers=p,
         in_flight=p,
         scheduler=f"{p} timed workers: {speeds}",
@@ -253,7 +310,7 @@ def _with_workers(
 
 def _evidence(plan: Plan, note: str) -> tuple[Hypothesis, ...]:
     oblivious = Hypothesis("reads oblivious", True, None, {}, "by construction", note)
-    return (unbiased(plan.method), oblivious, *_coordinates(plan))
+    return (unbiased(plan.method), oblivious, *_coordinates(plan), *local_steps(plan.n_push))
 
 
 def _watched(plan: Plan, schedule: Delays) -> tuple[Hypothesis, ...]:

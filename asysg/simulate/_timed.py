@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._check import integer
 from .._core.timed import Timed
+from .._core.turns import Turns
 from .._draws import RNG
 from .._plan import Plan, State, make_plan
+from .._served import ORDERED
 from ..errors import InvalidArgument
 from ..objectives import CosineQuadratic
 from ..result import Staleness
@@ -24,9 +27,9 @@ BLOCK = 4096
 
 
 class TimedWorkers(Compiled):
-    """Virtual workers; see ``_core/timed.pyx``."""
+    """Virtual workers; see ``_core/timed.pyx``, and ``turns.pyx`` where they take turns."""
 
-    kernel: Timed
+    kernel: Timed | Turns
 
     def __init__(
         self,
@@ -39,22 +42,44 @@ class TimedWorkers(Compiled):
         dry: bool = False,
     ) -> None:
         self.plan, self.speeds, self.key = plan, speeds, schedule_key(plan)
-        self.kernel = Timed(
-            plan.objective._capsule,
-            x,
-            whole=plan.algorithm == "con",
-            M=plan.M,
-            p=p,
-            K=plan.K,
-            key=plan.key,
-            max_delay=-1 if plan.max_delay is None else plan.max_delay,
-            factor=np.asarray(speeds.factor(p), dtype=np.float64),
-            pauses=speeds.pauses(p),
-            full=plan.record == "full",
-            dry=dry,
-            clock=state.clock,
-            slope=plan.steps.slope(plan.M),
-        )
+        workers: dict[str, Any] = {
+            "factor": np.asarray(speeds.factor(p), dtype=np.float64),
+            "pauses": speeds.pauses(p),
+        }
+        if plan.method in ORDERED:
+            parts = min(p, plan.M) if plan.method == "sync" else 1
+            self.cycles_an_update = parts
+            self.kernel = Turns(
+                plan.objective._capsule,
+                x,
+                groups=p if plan.method == "delayed" else 1,
+                parts=parts,
+                delay=plan.delay or 0,
+                M=plan.M,
+                key=plan.key,
+                full=plan.record == "full",
+                clock=state.clock,
+                **workers,
+            )
+        else:
+            self.cycles_an_update = 1
+            self.kernel = Timed(
+                plan.objective._capsule,
+                x,
+                whole=plan.algorithm == "con",
+                M=plan.M,
+                p=p,
+                K=plan.K,
+                key=plan.key,
+                max_delay=-1 if plan.max_delay is None else plan.max_delay,
+                full=plan.record == "full",
+                dry=dry,
+                clock=state.clock,
+                n_push=plan.n_push,
+                n_fetch=plan.n_fetch,
+                slope=plan.steps.slope(plan.M),
+                **workers,
+            )
         self.log_dtype = self.kernel.log_dtype
 
     @property
@@ -71,8 +96,9 @@ class TimedWorkers(Compiled):
         kernel, base, logs = self.kernel, self.kernel.clock, []
         while kernel.clock < until and kernel.trouble is None:
             # Fewer than this would do only if all workers had begun and none came too late.
-            cycles = kernel.cycles + min(BLOCK, until - kernel.clock)
-            times = self.speeds.times(self.key, kernel.cycles, cycles)
+            each = self.cycles_an_update
+            cycles = each * min(max(1, BLOCK // each), until - kernel.clock)
+            times = self.speeds.times(self.key, kernel.cycles, kernel.cycles + cycles)
             steps = gamma if len(gamma) == 1 else gamma[kernel.clock - base :]
             kernel.advance(until, steps, *times)
             if kernel.log is not None:
@@ -85,6 +111,8 @@ def expected_delay(plan: Plan, p: int, speeds: Speeds) -> int:
     """Return the largest delay that this run will have: its clock does not depend on x."""
     if plan.max_delay is not None:
         return plan.max_delay
+    if plan.method in ORDERED:
+        return plan.delay or 0
     dry = TimedWorkers(plan, p, speeds, State(), plan.x0, dry=True)
     dry.advance(plan.K, np.zeros(1))
     return dry.max_delay

@@ -1,4 +1,4 @@
-"""The specification: both algorithms, word for word, in NumPy.
+"""The specification: the algorithms, word for word, in NumPy.
 
 Delays and read sets are *given*. Nothing here is fast and nothing here is compiled: this is
 what every kernel, thread and record is compared with.
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 Vector: TypeAlias = NDArray[np.float64]
 
-__all__ = ["con", "incon", "schedule"]
+__all__ = ["con", "downpour", "incon", "rounds", "schedule", "sync", "turns"]
 
 
 def con(
@@ -119,6 +119,88 @@ def incon(
         yield step
 
 
+def sync(
+    minibatch: Callable[[Vector, NDArray[np.uint64], Vector], object],
+    x0: Vector,
+    gamma: Vector,
+    samples: NDArray[np.uint64],
+    parts: int,
+) -> Iterator[Vector]:
+    r"""Synchronous: ``x[k+1] = x[k] - gamma[k] * sum_m G(x[k]; xi[k, m])``, summed by parts.
+
+    Parameters
+    ----------
+    minibatch, x0, gamma, samples
+        As for `con`.
+    parts : int
+        Worker w of so many, at most M, computes the samples ``M*w//parts .. M*(w+1)//parts - 1``;
+        what they found is added in their order.
+
+    Yields
+    ------
+    ndarray of shape (n,)
+        Iterates 1, ..., K.
+    """
+    x, M = np.array(x0, dtype=np.float64), samples.shape[1]
+    for k in range(len(gamma)):
+        total = np.zeros_like(x)
+        for w in range(parts):
+            g = np.zeros_like(x)
+            minibatch(x, samples[k, M * w // parts : M * (w + 1) // parts], g)
+            total = g if w == 0 else total + g
+        x = x - gamma[k] * total
+        yield x
+
+
+def downpour(
+    minibatch: Callable[[Vector, NDArray[np.uint64], Vector], object],
+    x0: Vector,
+    gamma: float,
+    workers: NDArray[np.int64],
+    starts: NDArray[np.int64],
+    samples: NDArray[np.uint64],
+    n_push: int,
+) -> Iterator[Vector]:
+    r"""Downpour: update k is the sum of `n_push` steps that a worker made on its replica.
+
+    Parameters
+    ----------
+    minibatch, x0
+        As for `con`.
+    gamma : float
+        The steplength, of the replicas too.
+    workers, starts : ndarray of shape (K,)
+        Who made update k, and which iterate it had fetched last. Where that is the one of its
+        update before, it went on from its replica.
+    samples : ndarray of shape (K, M)
+        M a multiple of `n_push`: each step is made of an equal part.
+    n_push : int
+
+    Yields
+    ------
+    ndarray of shape (n,)
+        Iterates 1, ..., K.
+
+    References
+    ----------
+    Dean et al., "Large scale distributed deep networks", NIPS 2012, without Adagrad.
+    """
+    x = [np.array(x0, dtype=np.float64)]
+    fetched: dict[int, int] = {}
+    replica: dict[int, Vector] = {}
+    for k, w in enumerate(workers.tolist()):
+        if fetched.get(w) != starts[k]:
+            fetched[w], replica[w] = starts[k], x[starts[k]]
+        total = np.zeros_like(x[0])
+        for part in np.split(samples[k], n_push):
+            g = np.zeros_like(x[0])
+            minibatch(replica[w], part, g)
+            total = total + g
+            replica[w] = replica[w] - gamma * g
+        x.append(x[k] - gamma * total)
+        yield x[-1]
+
+
 def schedule(
     p: int,
     K: int,
@@ -129,6 +211,7 @@ def schedule(
     factor: Vector,
     pauses: NDArray[Any],
     max_delay: int | None = None,
+    pushes: int = 1,
 ) -> Iterator[tuple[int, int, int, float]]:
     """Yield the updates of p virtual workers in their order: who, what was read, and when.
 
@@ -149,6 +232,9 @@ def schedule(
         `stop`, `resume` and `period` of each worker.
     max_delay : int, optional
         A gradient of an older read is thrown away; its worker begins again with the same draw.
+    pushes : int
+        A worker reads x after so many updates ("downpour": ``n_fetch // n_push``), or earlier, if
+        the next one could not keep `max_delay`.
 
     Yields
     ------
@@ -157,13 +243,14 @@ def schedule(
     """
     heap: list[tuple[float, int, int, int]] = []
     free, k, draws = 0.0, 0, min(p, K)
+    pushed = [0] * p
 
-    def send(w: int, begin: float, c: int, draw: int) -> None:
+    def send(w: int, begin: float, c: int, read: int, draw: int) -> None:
         seconds = float(factor[w] * compute[c] + other[c])
-        heapq.heappush(heap, (_busy_until(pauses[w], begin, seconds), w, k, draw))
+        heapq.heappush(heap, (_busy_until(pauses[w], begin, seconds), w, read, draw))
 
     for w in range(draws):
-        send(w, 0.0, w, w)
+        send(w, 0.0, w, 0, w)
     cycle = draws
     while heap:
         arrival, w, start, draw = heapq.heappop(heap)
@@ -173,9 +260,90 @@ def schedule(
             yield w, start, draw, free
             k += 1
             draw, draws = draws, draws + 1
+        goes_on = not late and pushed[w] + 1 < pushes
+        if max_delay is not None and k - start > max_delay:
+            goes_on = False
+        pushed[w] = pushed[w] + 1 if goes_on else 0
         if late or draw < K:
-            send(w, free, cycle, draw)
+            send(w, free, cycle, start if goes_on else k, draw)
         cycle += 1
+
+
+def rounds(
+    p: int,
+    K: int,
+    *,
+    compute: Vector,
+    other: Vector,
+    server: Vector,
+    factor: Vector,
+    pauses: NDArray[Any],
+) -> Iterator[tuple[int, int, int, float]]:
+    """Yield the updates of p synchronous workers.
+
+    All begin together, the first time at 0 and then when the last update is done; worker w's
+    message is there ``factor[w] * compute[c] + other[c]`` seconds later (and what pauses add), with
+    c = k p + w in update k. When all are there the server takes ``server[c]`` for each.
+
+    Parameters
+    ----------
+    p, K, compute, other, server, factor, pauses
+        As for `schedule`.
+
+    Yields
+    ------
+    worker, start, draw, time
+        The last worker, k and k: all took part, and read iterate k.
+    """
+    done = 0.0
+    for k in range(K):
+        arrivals = [
+            _busy_until(pauses[w], done, float(factor[w] * compute[c] + other[c]))
+            for w, c in enumerate(range(k * p, (k + 1) * p))
+        ]
+        done = max(arrivals)
+        for c in range(k * p, (k + 1) * p):
+            done += float(server[c])
+        yield p - 1, k, k, done
+
+
+def turns(
+    p: int,
+    K: int,
+    delay: int,
+    *,
+    compute: Vector,
+    other: Vector,
+    server: Vector,
+    factor: Vector,
+    pauses: NDArray[Any],
+) -> Iterator[tuple[int, int, int, float]]:
+    """Yield the updates of p workers whose gradients are applied in the order of their draws.
+
+    Draw k is handed out when k - `delay` updates are done, to the worker that has been free for
+    longest: that is worker k % p. Its message is there ``factor[w] * compute[k] + other[k]``
+    seconds later (and what pauses add), waits for update k - 1, and is served for ``server[k]``
+    seconds; then the worker is free.
+
+    Parameters
+    ----------
+    p, K, compute, other, server, factor, pauses
+        As for `schedule`.
+    delay : int
+        Update k reads iterate k - delay, or 0.
+
+    Yields
+    ------
+    worker, start, draw, time
+    """
+    done: list[float] = []
+    for k in range(K):
+        w = k % p
+        begin = max(done[j] if j >= 0 else 0.0 for j in (k - p, k - delay - 1))
+        seconds = float(factor[w] * compute[k] + other[k])
+        arrival = _busy_until(pauses[w], begin, seconds)
+        done.append(max(arrival, done[k - 1] if k else 0.0) + float(server[k]))
+        yield w, max(0, k - delay), k, done[k]
 
 
 def _busy_until(pause: Any, t: float, work: float) -> float:

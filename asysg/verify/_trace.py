@@ -109,10 +109,10 @@ def examine(result: Result, *, alpha: float = TOTAL_FALSE_ALARM) -> Examination:
     Parameters
     ----------
     result : Result
-        Of `asysg.minimize` by any method but "hogwild", with ``record="full"`` or
-        ``"full+reads"``, completed, in the process that made it. Of a lock-free run on several
-        threads only recorded reads tell its noise: without them its increments are put in order
-        but not computed again.
+        Of `asysg.minimize` by any method but "hogwild", "sync" and "downpour", with
+        ``record="full"`` or ``"full+reads"``, completed, in the process that made it. Of a
+        lock-free run on several threads only recorded reads tell its noise: without them its
+        increments are put in order but not computed again.
     alpha : float, optional
         False alarm of all tests together, in (0, 1); every test gets the same share.
 
@@ -172,9 +172,12 @@ def examine(result: Result, *, alpha: float = TOTAL_FALSE_ALARM) -> Examination:
     'agrees'
     """
     testing.ErrorBudget(alpha)  # refuses what is no probability
-    if result.method == "hogwild":
+    if result.method in ("hogwild", "sync", "downpour"):
         raise InvalidArgument.of(
-            "result", "must be of 'sgd', 'asysg-con', 'asysg-incon' or 'asyscd'", result.method, ""
+            "result",
+            "must be of 'sgd', 'asysg-con', 'asysg-incon', 'asyscd' or 'delayed'",
+            result.method,
+            "",
         )
     try:
         replay(result)

@@ -36,7 +36,7 @@ FAULTS = (
         "server: snapshot taken behind the locks",
         (
             SERVER,
-            "        memcpy(me.xhat + first, r.x + first, count * sizeof(double))\n",
+            "            memcpy(me.xhat + first, r.x + first, count * sizeof(double))\n",
             "pass",
         ),
         (
@@ -57,8 +57,8 @@ FAULTS = (
         "server: snapshot without its own update",
         (
             SERVER,
-            "        memcpy(me.xhat + first, r.x + first, count * sizeof(double))\n",
-            "{old}\nif not late:\n    asysg_step(-step, me.xhat + first, me.g + first, count)\n",
+            "            memcpy(me.xhat + first, r.x + first, count * sizeof(double))\n",
+            "{old}\nif not late:\n    asysg_step(-step, me.xhat + first, sent + first, count)\n",
         ),
     ),
     fault(
@@ -149,7 +149,7 @@ FAULTS = (
         "threads: max_delay ignored",
         (
             "asysg/_minimize.py",
-            "max_delay=«-1 if plan.max_delay is None else plan.max_delay»,",
+            '"max_delay": «-1 if plan.max_delay is None else plan.max_delay»,',
             "-1",
         ),
     ),

@@ -15,7 +15,7 @@ def obj():
 X0 = np.ones(3)
 GOOD = {"steplength": 0.1, "n_updates": 10}
 BAD_BOTH = [
-    ("method", "downpour"),
+    ("method", "momentum"),
     ("method", None),
     ("n_updates", 0),
     ("n_updates", None),

@@ -52,7 +52,7 @@ def test_one_document_and_one_set_of_files(start_words, data, method, more):
             ["--mpi", "--method", "sgd"],
             "method must be one of asysg-con, sync, delayed, downpour with --mpi",
         ),
-        (["--method", "sync"], "method must be one of asysg-incon, asysg-con, sgd without --mpi"),
+        (["--mpi", "--method", "sync", "--delay", "1"], "delay must be left out for method 'sync'"),
         (["--mpi", "--threads", "2"], "threads must be left out with --mpi, got 2"),
         (["--late", "wait"], "late must be recompute without --mpi"),
         (["--servers", "2"], "servers must be 1 without --mpi, got 2"),

@@ -5,6 +5,7 @@ import pytest
 
 import asysg
 from asysg import _draws, objectives
+from asysg._core.openmp import openmp_version
 from asysg.simulate import delays
 
 K = 60
@@ -29,6 +30,26 @@ METHODS = [
 
 def vector(found):
     return np.array([float.fromhex(v) for v in found["x"]])
+
+
+def test_threads_have_the_bits_of_ranks(said):
+    """Two workers on ranks and two threads: the same parts in the same order, the same reads."""
+    rng = np.random.default_rng(0)
+    A = rng.normal(size=(20, 5)) / np.sqrt(5)
+    obj = objectives.SigmoidRegression(A, (A[:, 0] > 0).astype(float))
+    common = {"steplength": 0.25, "batch_size": 5, "n_updates": K, "rng": 3}
+    ways = [{"method": "sync"}, {"method": "delayed"}, {"method": "delayed", "delay": 0}]
+    found = said(3, "several", runs=[{**SIGMOID, **common, **way} for way in ways])
+    for way, result in zip(ways, found, strict=True):
+        real = asysg.simulate.minimize(obj, np.zeros(5), n_workers=2, **common, **way)
+        np.testing.assert_array_equal(vector(result), real.x)
+        if openmp_version():
+            real = asysg.minimize(obj, np.zeros(5), n_threads=2, **common, **way)
+            np.testing.assert_array_equal(vector(result), real.x)
+    local = {"method": "downpour", "n_fetch": 4, "n_push": 2, "batch_size": 4}
+    [alone] = said(1, "several", runs=[{**SIGMOID, **common, **local}])
+    real = asysg.minimize(obj, np.zeros(5), n_threads=1, **{**common, **local})
+    np.testing.assert_array_equal(vector(alone), real.x)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,8 @@ import numpy as np
 
 import asysg
 from asysg import _draws, objectives
+from asysg._core.served import METHODS as SERVED
+from asysg._core.served import Served
 from asysg._core.threads import Threads
 
 METHODS = ("asysg-con", "asysg-incon", "hogwild")
@@ -80,17 +82,37 @@ def settings() -> Iterator[dict[str, Any]]:
             "sync_every": sync_every,
             "max_delay": max_delay,
         }
+    for p, method, record, (n_push, pushes), number in itertools.product(
+        (1, 2, 3, 4), SERVED, RECORDS[:3], ((1, 1), (2, 1), (1, 3), (2, 2)), (-1, 0, 3)
+    ):
+        # `number` is the enforced delay of "downpour", and else a delay by construction.
+        local = method == "downpour"
+        if not local and ((n_push, pushes) != (1, 1) or number < 0):
+            continue
+        if record is False and local and number >= 0:
+            continue
+        yield {
+            "p": p,
+            "M": 4,
+            "method": method,
+            "recording": record,
+            "max_delay": number if local else -1,
+            "delay": 0 if local else number,
+            "n_push": n_push,
+            "n_fetch": n_push * pushes,
+        }
 
 
 def gamma(block: int, how: dict[str, Any]) -> Any:
-    """Steplengths of a block: replica mode takes one."""
-    return np.full(1 if how.get("sync_every") else block, 1e-3)
+    """Steplengths of a block: where workers step on copies of x it takes one."""
+    return np.full(1 if how.get("sync_every") or how.get("n_fetch", 1) > 1 else block, 1e-3)
 
 
 def blocks(objective: Any, **how: Any) -> int:
     """Run several blocks on one engine, looking at everything it shows between them."""
     key = _draws.key_from(1)
-    engine = Threads(objective._capsule, np.zeros(objective.n) + 0.1, key=key, segment=2, **how)
+    kind = Served if how["method"] in SERVED else Threads
+    engine = kind(objective._capsule, np.zeros(objective.n) + 0.1, key=key, segment=2, **how)
     for block in BLOCKS:
         engine.advance(engine.clock + block, gamma(block, how))
         assert engine.trouble is None
@@ -107,7 +129,7 @@ def front_door() -> int:
     obj = objectives.Quadratic(np.ones(6), sigma=1.0)
     common = {"x0": np.ones(6), "n_threads": 3, "rng": 1, "n_records": 5}
     done = 0
-    for method in METHODS:
+    for method in (*METHODS, *SERVED):
         seen: list[int] = []
         res = asysg.minimize(
             obj,

@@ -24,8 +24,8 @@ from asysg.theory.testing import evidence_against
 from tests.budget import alpha
 
 REPLICATES = 12
-#: Of each example of three tests, of four controls and of the statement of power.
-ALPHA = alpha("within the rate", 3 * settings.default.max_examples + 5)
+#: Of each example of four tests, of six controls and of the statement of power.
+ALPHA = alpha("within the rate", 4 * settings.default.max_examples + 7)
 
 FAMILIES = {
     "sigmoid": lambda rng, n, s: objectives.SigmoidRegression.planted(30, n, rng=rng),
@@ -72,7 +72,7 @@ class Problem:
         c = self.obj.constants(self.x0, T=T)
         if method == "asyscd":  # exact derivatives: chance is left in the coordinates alone
             M, c = 1, dataclasses.replace(c, sigma=0.0)
-        side = theory.con if method == "asysg-con" else theory.incon
+        side = theory.incon if method in ("asysg-incon", "asyscd") else theory.con
         share = {"largest": 0.999, "half": 0.5, "tenth": 0.1}
         if steplength == "optimal":
             self.gamma = side.gamma_opt(c, K=K, M=M, T=T, form=form)
@@ -167,6 +167,24 @@ def test_delay_adaptive(drawn):
     assert not outcome.rejected, (outcome, ratios)
 
 
+@given(
+    problems,
+    st.sampled_from(["sync", "delayed"]),
+    st.sampled_from(["constant_delay", "uniform"]),
+    st.integers(1, 3 if openmp_version() else 1),
+    st.booleans(),
+)
+def test_where_every_delay_is_the_same(drawn, method, form, workers, virtual):
+    """Theorem U (T = 0 for "sync") and Theorem P with constant delay, on threads and virtual."""
+    T = 0 if method == "sync" else drawn["T"]
+    p = Problem(**{**drawn, "method": method, "form": form, "T": T, "K": max(drawn["K"], T + 1)})
+    how = {} if method == "sync" else {"delay": T}
+    if virtual:
+        p.check(simulate.minimize, n_workers=workers, **how)
+    else:
+        p.check(asysg.minimize, n_threads=workers, **how)
+
+
 def test_ten_times_the_bound_convicts():
     assert evidence_against([10.0] * REPLICATES, 1.0, alpha=ALPHA).rejected
 
@@ -208,3 +226,18 @@ def test_the_adaptive_test_can_fail():
         )
         ratios.append(found.measured / claimed.bound(c, 1))
     assert evidence_against(ratios, 1.0, alpha=ALPHA).rejected
+
+
+@pytest.mark.parametrize(("method", "how"), [("sync", {}), ("delayed", {"delay": 3})])
+def test_a_constant_delay_can_fail_too(method, how):
+    """Negative control: thirty times the largest steplength is convicted."""
+    p = Problem(
+        "cosine", method, n=4, M=1, K=300, T=how.get("delay", 0), sigma=1.0, form="uniform",
+        steplength="largest", seed=0,
+    )  # fmt: skip
+    p.run["steplength"] *= 30
+    measured = [
+        asysg.minimize(p.obj, p.x0, rng=seed, n_threads=1, **how, **p.run).certificate.measured
+        for seed in range(REPLICATES)
+    ]
+    assert evidence_against(measured, p.bound, alpha=ALPHA).rejected
