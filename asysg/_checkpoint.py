@@ -174,6 +174,7 @@ def identity(plan: Plan) -> dict[str, Any]:
         "max_delay": plan.max_delay,
         "scheduler": plan.scheduler,
         "n_push": plan.n_push,
+        "prox": None if plan.prox is None else plan.prox.identity,
     }
 
 
@@ -216,6 +217,8 @@ def resumed(
     for name, value in mine.items():
         if theirs.get(name) != value:
             raise foreign(name, theirs.get(name), value)
+    if plan.wanted is not None:
+        plan = replace(plan, steps=Steps(meta["gamma"]))
     if state.rows:
         # Other data of the same shape give another value or another gradient at x0. Not compared
         # to the bit: the last ones may depend on where in memory the arrays lie.
@@ -223,6 +226,4 @@ def resumed(
         if not np.allclose(here, there, rtol=1e-9, atol=0.0, equal_nan=True):
             raise foreign("f(x0) and squared gradient norm", there, here)
     plan = replace(plan, key=(meta["key"][0], meta["key"][1]), prescribed_T=meta["prescribed_T"])
-    if plan.wanted is not None:
-        plan = replace(plan, steps=Steps(meta["gamma"]))
     return plan, state, x

@@ -20,11 +20,13 @@ from ._core.threads import RECORDING, Threads
 from ._draws import RNG
 from ._evidence import UNBIASED
 from ._plan import Intermediate, Plan, State, make_plan, prescribe
+from ._proximal import kernel, with_lazy, with_prox
 from ._run import next_block, run
 from ._skip import skip_law
 from ._update import with_update
 from .errors import InvalidArgument
 from .objectives import Objective
+from .prox import Prox
 from .result import Result
 from .steplengths import Steplength
 from .theory import Hypothesis, ProblemConstants
@@ -51,6 +53,7 @@ def minimize(
     sync_every: int | None = None,
     record: str | bool = "sampled",
     skip_ahead: bool | None = None,
+    prox: Prox | None = None,
     n_records: int = 200,
     form: str = "plus",
     constants: ProblemConstants | None = None,
@@ -114,7 +117,14 @@ def minimize(
     skip_ahead : bool, optional
         "asysg-incon" on sparse samples: pass over the updates that are zero by structure, which
         gives the same process in law (other draws, though), much faster. None: where it is exact
-        and pays. Not where every update is logged, nor with ``update="replica"``.
+        and pays. Not where every update is logged, nor with ``update="replica"`` or `prox`.
+    prox : Prox, optional
+        Minimise f + h, where h is a regulariser or the indicator of a box: see `asysg.prox`. Every
+        update ends with a proximal step, for "asysg-incon" of its coordinate alone. On sparse
+        samples the steps of "hogwild" and "sgd" are made up for when an entry is next looked at,
+        in closed form, so that updates stay as cheap as their samples; "hogwild" then needs a
+        constant steplength. x0 must lie in the box. ``update`` must be "atomic". No theorem
+        covers the run, and the certificate says so.
     n_records : int
         Iterates recorded in the trace, at least 1; each costs a full gradient, which is not
         counted in the times.
@@ -195,13 +205,14 @@ def minimize(
     if not checkpoint_every >= 0:
         raise InvalidArgument(f"checkpoint_every must be >= 0, got {checkpoint_every!r}.")
     plan = replace(
-        plan,
+        with_prox(plan, prox),
         max_delay=max_delay,
         record=record,
         evidence=evidence(method, p),
         checkpoint=None if checkpoint is None else Checkpoint(checkpoint, checkpoint_every),
     )
 
+    plan = with_lazy(plan)
     state, x = State(), plan.x0
     stored = plan.checkpoint.read() if plan.checkpoint is not None else None
     # What was chosen for other threads is gone on with.
@@ -218,6 +229,10 @@ def minimize(
     elif plan.wanted is not None:
         plan = prescribe(plan, expected_delay(plan, p, law))
     engine = threads_engine(plan, p, x, state.clock, law)
+    if plan.lazy and plan.checkpoint is not None:
+        plan.checkpoint.pending = engine.pending
+        if stored is not None:
+            engine.restore(state.pending)
     result = run(plan, engine, state, lambda: max(1, engine.team))
     if 0 < engine.team < p:
         warnings.warn(
@@ -234,7 +249,7 @@ def threads_engine(plan: Plan, p: int, x: Any, clock: int = 0, law: Skip | None 
     return Threads(
         plan.objective._capsule,
         x,
-        method=plan.method,
+        method="hogwild" if plan.lazy else plan.method,
         M=plan.M,
         p=p,
         key=plan.key,
@@ -244,6 +259,8 @@ def threads_engine(plan: Plan, p: int, x: Any, clock: int = 0, law: Skip | None 
         sync_every=plan.sync_every or 0,
         clock=clock,
         skip=law,
+        prox=kernel(plan),
+        lazy=plan.lazy,
     )
 
 

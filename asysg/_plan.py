@@ -14,6 +14,7 @@ from ._check import choice, integer, vector
 from ._draws import RNG, Key, key_from
 from .errors import InvalidArgument
 from .objectives import Objective
+from .prox import Prox
 from .steplengths import Steplength, Steps, as_steps
 from .theory import Hypothesis, Prescription, ProblemConstants
 
@@ -30,6 +31,7 @@ class Intermediate:
     x : ndarray
         The iterate, a copy.
     fun, grad_norm_sq : float
+        As in the `Trace`.
     nit : int
         Updates done.
     time : float
@@ -62,6 +64,8 @@ class Plan:
     sync_every: int | None = None
     record: str | bool = "sampled"
     skip_ahead: bool = False
+    prox: Prox | None = None
+    lazy: bool = False  # its steps wait until an entry is looked at
     n_push: int = 1  # local steps an update is made of (downpour)
     simulated: bool = False
     scheduler: str | None = None  # of a simulated run: its delays or speeds, in words
@@ -78,6 +82,17 @@ class Plan:
     def algorithm(self) -> str:
         """The algorithm whose theorem applies."""
         return "incon" if self.method == "asysg-incon" else "con"
+
+    def value(self, x: NDArray[np.float64]) -> float:
+        """Return what is minimised: f(x), or f(x) + h(x)."""
+        return float(self.objective.value(x)) + (self.prox.value(x) if self.prox else 0.0)
+
+    def gradient(self, x: NDArray[np.float64], k: int) -> NDArray[np.float64]:
+        """Return grad f at iterate k = 1, ..., K + 1, or with h the gradient mapping there."""
+        gradient = self.objective.gradient(x)
+        if self.prox is None:
+            return gradient
+        return self.prox.gradient_mapping(x, gradient, self.M * self.steps.at(min(k, self.K)))
 
 
 @dataclass

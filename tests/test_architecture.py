@@ -13,8 +13,8 @@ ROOT = Path(__file__).parents[1]
 
 RANKS = {
     0: {"_core", "theory", "errors", "_draws", "_check"},
-    1: {"objectives", "steplengths", "result"},
-    2: {"_plan", "_checkpoint", "_evidence", "_recorder", "_run", "_skip", "_update"},
+    1: {"objectives", "prox", "steplengths", "result"},
+    2: {"_plan", "_checkpoint", "_evidence", "_proximal", "_recorder", "_run", "_skip", "_update"},
     3: {"_minimize", "simulate", "mpi"},
     4: {"cli", "verify", "figures", "sklearn", "_files", "__main__"},
 }

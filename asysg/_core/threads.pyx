@@ -31,6 +31,7 @@ from .clock cimport (
     asysg_peek,
     asysg_poke,
 )
+from .proximal cimport Lazy, Proximal, asysg_prox_step
 from .replica cimport replica
 from .rng cimport asysg_below, asysg_word
 from .server cimport con
@@ -142,6 +143,7 @@ cdef void hogwild(Run *r, int64_t w, Worker *me) noexcept nogil:
         while True:
             if r.recording:
                 start = asysg_clock_start(&r.clock)
+            me.seen = start if r.recording else me.draw
             have_all = False
             draw_samples(r, me)
             for m in range(r.M):
@@ -160,16 +162,19 @@ cdef void hogwild(Run *r, int64_t w, Worker *me) noexcept nogil:
                 clear(r, me, me.samples[m])
         step = steplength(r, k)
         for m in range(r.M):
-            count = support(r, me, me.samples[m], -1, &idx)
+            count = -1 if r.every else support(r, me, me.samples[m], -1, &idx)
             if count < 0 and r.alone:  # nobody else is there: several entries at a time
                 if not asysg_finite(me.g, r.f.n):
                     diverged(r, me, k)
-                asysg_step(step, r.x, me.g, r.f.n)
+                if r.prox is NULL:
+                    asysg_step(step, r.x, me.g, r.f.n)
+                else:
+                    asysg_prox_step(r.prox, step, r.M * step, r.x, me.g, 0, r.f.n)
                 memset(me.g, 0, r.f.n * sizeof(double))
                 break
             for t in range(r.f.n if count < 0 else count):
                 j = t if count < 0 else index(r, idx, t)
-                if me.g[j] != 0.0:
+                if me.g[j] != 0.0 or r.every:
                     if not isfinite(me.g[j]):
                         diverged(r, me, k)
                     write(r, me, j, -(step * me.g[j]), &replaced)
@@ -184,7 +189,10 @@ cdef inline void work(Run *r, int64_t w, Worker *me, Method method) noexcept nog
         replica(r, w, me, method)
     elif r.skip != NULL:
         skip_ahead(r, w, me)
-    elif method != INCON and r.alone and r.M == 1 and r.f.descend != NULL and r.recording < UPDATES:
+    elif (
+        method != INCON and r.alone and r.M == 1 and r.f.descend != NULL and r.prox is NULL
+        and r.recording < UPDATES
+    ):
         alone(r, me)
     elif method == CON:
         con(r, w, me)
@@ -226,24 +234,11 @@ cdef class Threads:
     skip : Skip, optional
         Pass over the updates of "asysg-incon" that are zero by structure; not where every update
         is logged.
+    prox : Proximal, optional
+        The proximal term. Not with `lossy`, `sync_every` or `skip`.
+    lazy : bool
+        "hogwild" with one `gamma`: make the proximal steps of an entry when it is next looked at.
     """
-
-    cdef Run r
-    cdef Method method
-    cdef int64_t p
-    cdef int64_t first
-    cdef Worker *workers
-    cdef double[::1] x_view
-    cdef list keep
-    cdef list pending
-    cdef readonly object x
-    cdef object histograms
-    cdef readonly object log
-    cdef readonly object log_dtype
-    cdef readonly object reads
-    cdef readonly int team
-    cdef readonly double share  # of the updates that are done one by one
-    cdef int64_t block
 
     def __cinit__(self, capsule, x0, *, p, **_):
         self.workers = <Worker *> calloc(p, sizeof(Worker))
@@ -255,7 +250,7 @@ cdef class Threads:
 
     def __init__(
         self, capsule, x0, *, method, M, p, key, max_delay, recording, lossy=False,
-        sync_every=0, clock=0, segment=None, Skip skip=None,
+        sync_every=0, clock=0, segment=None, Skip skip=None, Proximal prox=None, lazy=False,
     ):
         cdef int64_t w, n, wide
         self.keep = [capsule]
@@ -270,7 +265,7 @@ cdef class Threads:
         self.r.recording = RECORDING[recording]
         self.r.lossy = lossy
         self.r.batch = sync_every
-        self.r.alone = p == 1 and not sync_every
+        self.r.alone = p == 1 and not sync_every and not lazy
         self.share, self.block = 1.0, 1
         if skip is not None:
             self.keep.append(skip)
@@ -281,6 +276,14 @@ cdef class Threads:
             raise ValueError(f"x0 must have {n} entries, got {len(x0)}.")
         self.x = self.x_view = self.shared(x0)
         self.r.x = &self.x_view[0]
+        if prox is not None:
+            self.keep.append(prox)
+            self.r.prox = &prox.law
+            self.r.every = not lazy
+        if lazy:
+            self.lazy = Lazy(prox, self.x, clock)
+            self.r.counted = &self.lazy.counted[0]
+            self.x = self.x.copy()  # up to date
         self.histograms = np.zeros((p, 128), dtype=np.int64)
         self.log = self.reads = None
         self.log_dtype = LOG
@@ -363,7 +366,7 @@ cdef class Threads:
         Ends early where the objective fails or an update is not finite: see `trouble`.
 
         In replica mode an update is made before its number is known, so that `gamma` must have
-        one entry.
+        one entry; so it must, and always the same, where proximal steps are lazy.
         """
         cdef const double[::1] steps = gamma
         cdef Run *r = &self.r
@@ -379,7 +382,7 @@ cdef class Threads:
         r.until = until
         r.gamma = &steps[0]
         r.stride = 0 if len(gamma) == 1 else 1
-        if len(gamma) != 1 and (r.batch or len(gamma) != until - r.base):
+        if len(gamma) != 1 and (r.batch or self.lazy is not None or len(gamma) != until - r.base):
             raise ValueError("gamma must have one entry, or one an update.")
         # Large enough to keep workers from each other's counter, small enough that all end
         # together. A lone worker takes the draws in their order.
@@ -412,6 +415,18 @@ cdef class Threads:
         self.team = team
         if r.recording == NO_CLOCK and method != CON:
             asysg_poke(r.clock.now, self.first + sum(self.updates_by_worker))
+        if self.lazy is not None:
+            self.lazy.t = r.M * r.gamma[0]
+            self.lazy.settle(self.x, asysg_peek(r.clock.now))
+
+    def pending(self):
+        """Return what the next updates need besides x, as arrays to store."""
+        return {} if self.lazy is None else self.lazy.pending()
+
+    def restore(self, pending):
+        """Go on from what `pending` returned at this `clock`."""
+        if self.lazy is not None:
+            self.lazy.restore(pending)
 
     cdef void room(self):
         """Make room for what the workers keep of a batch of this region until it has numbers."""
@@ -421,13 +436,13 @@ cdef class Threads:
         cdef double[:, ::1] reads
         if r.recording >= UPDATES:
             pending = np.empty((self.p, size), dtype=LOG)
-            self.pending = [pending]
+            self.unnumbered = [pending]
             entries = pending.view(np.int64).reshape(self.p, size, -1)
             for w in range(self.p):
                 self.workers[w].log = <Entry *> &entries[w, 0, 0]
         if r.recording == READS:
             reads = np.empty((self.p, size * r.M * r.f.n))
-            self.pending.append(reads)
+            self.unnumbered.append(reads)
             for w in range(self.p):
                 self.workers[w].reads = &reads[w, 0]
 

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .proximal import Proximal
+
 EVENT: np.dtype[Any]
 CYCLE: np.dtype[Any]
 PAUSE: np.dtype[Any]
@@ -29,6 +31,7 @@ class Timed:
         full: bool = False,
         dry: bool = False,
         clock: int = 0,
+        prox: Proximal | None = None,
     ) -> None: ...
     def advance(
         self,

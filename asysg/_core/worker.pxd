@@ -25,6 +25,7 @@ from .clock cimport (
     asysg_take,
     asysg_yield,
 )
+from .proximal cimport asysg_prox, asysg_prox_add, asysg_prox_read, asysg_prox_write
 from .rng cimport asysg_below, asysg_word
 
 
@@ -106,6 +107,8 @@ cdef struct Worker:
     int64_t last
     int64_t *rows        # samples of the hits drawn ahead (skip.pyx)
     int64_t touched      # the data of the draws before this one have been asked for
+    int64_t k            # the number of its last ticket
+    int64_t seen         # updates whose proximal steps its read contains, where they are lazy
     char padding[128]
 
 
@@ -131,6 +134,9 @@ cdef struct Run:
     int64_t max_delay
     uint64_t key0
     uint64_t key1
+    const asysg_prox *prox  # the proximal term; NULL: none
+    int64_t *counted        # where its steps are lazy: how many are in each entry (prox.h)
+    bint every              # an update of all of x writes every entry, for its proximal step
     bint lossy
     bint alone              # one worker, which may read and write x as its own
     int recording
@@ -227,6 +233,12 @@ cdef inline int64_t index(const Run *r, const void *idx, int64_t t) noexcept nog
     return (<const int32_t *> idx)[t] if r.f.index_size == 4 else (<const int64_t *> idx)[t]
 
 
+cdef inline double entry(const Run *r, const Worker *me, int64_t j) noexcept nogil:
+    if r.counted is not NULL:
+        return asysg_prox_read(r.prox, r.x, r.counted, j, r.M * r.gamma[0], me.seen)
+    return asysg_load(&r.x[j])
+
+
 cdef inline bint read(
     const Run *r, Worker *me, uint64_t s, int64_t i, int64_t m, bint have_all
 ) noexcept nogil:
@@ -243,14 +255,14 @@ cdef inline bint read(
     count = support(r, me, s, i, &idx)
     if count < 0:
         for j in range(r.f.n):
-            me.xhat[j] = asysg_load(&r.x[j])
+            me.xhat[j] = entry(r, me, j)
             asysg_stress()
         if kept is not NULL:
             memcpy(kept, me.xhat, r.f.n * sizeof(double))
         return True
     for t in range(count):
         j = index(r, idx, t)
-        me.xhat[j] = asysg_load(&r.x[j])
+        me.xhat[j] = entry(r, me, j)
         asysg_stress()
         if kept is not NULL:
             kept[j] = me.xhat[j]
@@ -260,9 +272,19 @@ cdef inline bint read(
 cdef inline double write(
     const Run *r, Worker *me, int64_t j, double increment, double *replaced
 ) noexcept nogil:
-    """Add to entry j of the shared x; return the value it was added to."""
-    cdef double before
-    if r.alone:
+    """Add to entry j of the shared x; return the value it was added to.
+
+    Where there is a proximal term, its step follows.
+    """
+    cdef double before, t
+    if r.prox is not NULL:
+        t = r.M * steplength(r, me.k)
+        if r.counted is NULL:
+            before = replaced[0] = asysg_prox_add(r.prox, r.x, j, t, increment)
+        else:
+            before = replaced[0] = NAN
+            asysg_prox_write(r.prox, r.x, r.counted, j, t, me.k, increment)
+    elif r.alone:
         before = replaced[0] = r.x[j]
         r.x[j] = before + increment
     elif r.lossy:
@@ -275,13 +297,14 @@ cdef inline double write(
 
 cdef inline int64_t ticket(Run *r, int64_t w, Worker *me, int64_t start) noexcept nogil:
     """Return the number of this worker's update, or ASYSG_LATE."""
-    if r.recording == NO_CLOCK:
-        return me.draw
-    asysg_stress()
-    cdef int64_t k = asysg_clock_ticket(&r.clock, w, start, r.max_delay)
-    if k == ASYSG_LATE:
-        me.recomputed += 1
-        asysg_yield()
+    cdef int64_t k = me.draw
+    if r.recording != NO_CLOCK:
+        asysg_stress()
+        k = asysg_clock_ticket(&r.clock, w, start, r.max_delay)
+        if k == ASYSG_LATE:
+            me.recomputed += 1
+            asysg_yield()
+    me.k = k
     return k
 
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from .._core.ahead import Ahead, sparse
 from .._core.recursion import Recursion
 from .._plan import Plan, State
+from .._proximal import kernel
 from ._compiled import Compiled, schedule_key
 from .delays import Delays
 
@@ -30,6 +31,7 @@ class GivenAhead(Compiled):
             K=plan.K,
             key=plan.key,
             clock=state.clock,
+            prox=kernel(plan),
         )
 
     def advance(self, until: int, gamma: NDArray[np.float64]) -> None:
@@ -61,6 +63,7 @@ class GivenHistory(Compiled):
             T=schedule.T,
             key=plan.key,
             clock=state.clock,
+            prox=kernel(plan),
         )
         self.choose = schedule.watch() if schedule.watch is not None else None
 

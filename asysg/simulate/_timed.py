@@ -11,6 +11,7 @@ from .._check import integer
 from .._core.timed import Timed
 from .._draws import RNG
 from .._plan import Plan, State, make_plan
+from .._proximal import kernel
 from ..errors import InvalidArgument
 from ..objectives import CosineQuadratic
 from ..result import Staleness
@@ -53,6 +54,7 @@ class TimedWorkers(Compiled):
             full=plan.record == "full",
             dry=dry,
             clock=state.clock,
+            prox=kernel(plan),
         )
         self.log_dtype = self.kernel.log_dtype
 
