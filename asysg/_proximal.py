@@ -36,11 +36,9 @@ def with_prox(plan: Plan, prox: Prox | None) -> Plan:
     outside = np.flatnonzero(~((lower <= plan.x0) & (plan.x0 <= upper)))
     if outside.size:
         i = int(outside[0])
-        raise InvalidArgument.of(
-            "x0",
-            f"must lie in the box of prox, but for {outside.size} entries",
-            f"{float(plan.x0[i])} in entry {i}",
-            "np.clip(x0, lower, upper) does.",
+        raise InvalidArgument(
+            f"x0 must lie in the box of prox, got {float(plan.x0[i])} in entry {i} "
+            f"({outside.size} outside). np.clip(x0, lower, upper) does."
         )
     return replace(plan, prox=prox)
 
@@ -59,11 +57,9 @@ def with_lazy(plan: Plan) -> Plan:
         return plan
     constant = plan.wanted is not None or plan.steps.gamma is not None
     if plan.method == "hogwild" and not constant:
-        raise InvalidArgument.of(
-            "steplength",
-            "must be constant for method 'hogwild' with prox on sparse samples",
-            "a schedule",
-            "The steps that an entry has missed are made up for in closed form.",
+        raise InvalidArgument(
+            "steplength must be constant for method 'hogwild' with prox on sparse samples, got a "
+            "schedule. The steps that an entry has missed are made up for in closed form."
         )
     # What is logged of the serial method is to be replayed to the last bit, step by step.
     serial = plan.method == "sgd" and constant and plan.record in (False, "sampled")

@@ -76,7 +76,9 @@ class Prox:
             raise InvalidArgument.of("upper", f"must be >= lower = {low}", high)
 
     def __str__(self) -> str:
-        said = [f"{name} = {value:g}" for name, value in (("l1", self.l1), ("l2", self.l2)) if value]
+        said = [
+            f"{name} = {value:g}" for name, value in (("l1", self.l1), ("l2", self.l2)) if value
+        ]
         if self.has_box:
             low, high = (
                 f"{bound:g}" if isinstance(bound, float) else "one an entry"

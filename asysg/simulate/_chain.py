@@ -24,11 +24,11 @@ def by_coordinate(log: NDArray[Any], n: int) -> Iterator[tuple[int, NDArray[np.i
 class Chain:
     """The history of one entry of x, recovered from its flight record.
 
-    Every update's record says which value its write replaced and (by `before` + `increment`, and
-    the proximal step if there is one) which value it wrote. So the updates are edges between values, and their order is a path that
-    uses every edge once, an Eulerian path, from the start value. Where a value occurs more than
-    once there may be several such paths; they all end in the same value, and the search prefers
-    the order of the update numbers.
+    Every update's record says which value its write replaced and which value it wrote (`before` +
+    `increment`, and the proximal step if there is one). So the updates are edges between values,
+    and their order is a path that uses every edge once, an Eulerian path, from the start value.
+    Where a value occurs more than once there may be several such paths; they all end in the same
+    value, and the search prefers the order of the update numbers.
 
     Parameters
     ----------
