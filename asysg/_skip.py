@@ -10,6 +10,9 @@ from .errors import InvalidArgument
 #: Without being asked, skip where at most this share of the updates changes anything; beyond, the
 #: draws of gap and entry cost as much as the updates they save.
 SHARE = 0.25
+#: Updates that change something which a worker makes in one turn at the clock. More of them mean a
+#: longer delay, so there is one where the steplength was chosen for the delay.
+TURN = 8
 
 
 def skip_law(plan: Plan, skip_ahead: bool | None, *, replicas: bool) -> Skip | None:
@@ -52,5 +55,6 @@ def skip_law(plan: Plan, skip_ahead: bool | None, *, replicas: bool) -> Skip | N
             )
         return None
     columns = plan.objective._pattern_columns if plan.M > 1 else ()
-    law = Skip(plan.M, *pattern, *columns)
+    chosen = plan.wanted is not None or plan.prescribed_T is not None
+    law = Skip(plan.M, *pattern, *columns, turn=1 if chosen else TURN)
     return law if skip_ahead or law.share <= SHARE else None

@@ -22,6 +22,7 @@ ctypedef struct skip_t:
     int64_t M
     int64_t block             # draws between two fresh starts of the gaps
     int64_t batch             # hits drawn at once: their rows fit ROWS, or there is one
+    int64_t turn              # hits of one turn at the clock, at most
     double per_log            # gap = floor(log(u) * per_log)
     table_t table             # M = 1: rows by their entries; M > 1: columns by their chance
     const chance_t *chances   # M > 1, as the others: of each column

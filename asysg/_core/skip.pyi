@@ -20,6 +20,8 @@ class Skip:
         counts: Ints,
         column: Ints | None = None,
         rows: NDArray[np.int32] | None = None,
+        *,
+        turn: int = 1,
     ) -> None: ...
     @property
     def block(self) -> int: ...

@@ -70,6 +70,12 @@ cdef struct Hit:
     int64_t count
 
 
+# A hit that is computed and not yet written.
+cdef struct Done:
+    int64_t i
+    double g
+
+
 # A way through the draws of one block.
 cdef struct Walk:
     int64_t block  # its first draw
@@ -158,53 +164,92 @@ cdef inline int64_t draw_hits(
     return count
 
 
-cdef bint do_hit(
-    Run *r, const skip_t *law, int64_t w, Worker *me, const Hit *hit, int64_t count
+cdef inline bint hit_gradient(
+    Run *r, const skip_t *law, Worker *me, const Hit *hit, Done *done, int64_t count
 ) noexcept nogil:
-    """Do `count` updates of which the last is the hit; return whether all went well."""
-    cdef int64_t t, k, i = hit.i, start = 0
+    """Find coordinate and gradient of hit number `count` of a turn, into done[count].
+
+    The read lacks the hits before it, which are not written yet; they are added to it here.
+    """
+    cdef int64_t t, d
     cdef uint64_t s
     cdef const void *idx = NULL
-    cdef double g, increment, replaced = 0.0
-    cdef bint counting = r.recording and not r.alone
-    me.draw = hit.draw
+    done[count].i, done[count].g = hit.i, 0.0
+    for t in range(hit.count):
+        s = me.rows[hit.first + t]
+        read(r, me, s, -1, t, False)
+        for d in range(count):  # entries that were not read are not looked at either
+            me.xhat[done[d].i] += -(r.gamma[0] * done[d].g)
+        if law.M == 1:
+            support(r, me, s, -1, &idx)
+            done[count].i = index(r, idx, hit.i)
+        if r.f.partial(
+            r.f.self, me.xhat, s, done[count].i, me.work, &done[count].g
+        ) != ASYSG_OK:
+            return False
+    return True
+
+
+cdef bint do_hits(
+    Run *r, const skip_t *law, int64_t w, Worker *me, const Hit *hits, int64_t count,
+    int64_t here, int64_t end,
+) noexcept nogil:
+    """Do the updates of draws here .. end - 1, with these hits; return whether all went well.
+
+    The hits of a turn are computed, then numbered together, then written, as a batch of replica
+    mode is, and their delays are recorded as there: a turn at the clock moves it from one core to
+    another, which takes half as long as a hit.
+    """
+    cdef Done done[AHEAD]
+    cdef int64_t t, k, at, made, numbered, before, start = 0
+    cdef double increment, replaced = 0.0
+    cdef bint counting = r.recording and not r.alone, ok = True
     while True:
         if counting:
             start = asysg_clock_start(&r.clock)
-        g = 0.0
-        for t in range(hit.count):
-            s = me.rows[hit.first + t]
-            read(r, me, s, -1, t, False)
-            if law.M == 1:
-                support(r, me, s, -1, &idx)
-                i = index(r, idx, hit.i)
-            if r.f.partial(r.f.self, me.xhat, s, i, me.work, &g) != ASYSG_OK:
-                failed(r, me)
-                return False
+        made = 0
+        while made < count:
+            me.draw = hits[made].draw
+            ok = hit_gradient(r, law, me, &hits[made], done, made)
+            if not ok:
+                break
+            made += 1
+            if not isfinite(r.gamma[0] * done[made - 1].g):
+                break
+        if not made:
+            failed(r, me)
+            return False
+        numbered = (end if made == count else hits[made - 1].draw + 1) - here
         if not counting:  # a lone worker takes the draws in their order, and so the tickets
-            k = hit.draw
+            k = here
             break
         asysg_stress()
-        k = asysg_clock_tickets(&r.clock, w, start, count, r.max_delay)
+        k = asysg_clock_tickets(&r.clock, w, start, numbered, r.max_delay)
         if k != ASYSG_LATE:
-            k += count - 1
             break
-        me.recomputed += 1
+        me.recomputed += made
         asysg_yield()
     if r.alone:
-        asysg_poke(r.clock.now, k + 1)
-    increment = -(steplength(r, k) * g)
-    if isfinite(increment):
-        write(r, me, i, increment, &replaced)
-        me.updates += count
-    else:
-        # Not written: x stays at the last finite iterate. The number k stays without update.
-        diverged(r, me, k)
+        asysg_poke(r.clock.now, k + numbered)
+    before = me.updates
+    me.updates += numbered
+    for t in range(made):
+        at = k + hits[t].draw - here
+        increment = -(steplength(r, at) * done[t].g)
+        if isfinite(increment):
+            write(r, me, done[t].i, increment, &replaced)
+        else:
+            me.updates = before + at - k
+            # Not written: x stays at the last finite iterate. The number stays without update.
+            diverged(r, me, at)
+            break
     asysg_stress()
     if counting:
         asysg_clock_done(&r.clock, w)
     if r.recording:
-        tally_piece(me, k + 1 - count - start if counting else 0, count)
+        tally_piece(me, k - start if counting else 0, numbered)
+    if not ok:
+        failed(r, me)
     return not me.trouble
 
 
@@ -232,7 +277,11 @@ cdef void skip_ahead(Run *r, int64_t w, Worker *me) noexcept nogil:
     cdef const skip_t *law = <const skip_t *> r.skip
     cdef Hit hits[AHEAD]
     cdef Walk walk
-    cdef int64_t block, here, until, count, t, m
+    cdef int64_t block, here, until, count, size, end, t, m, turn = law.turn
+    # One where nobody else is at the clock, where steplengths depend on their numbers, and where
+    # more could not be in time.
+    if r.alone or not r.recording or r.stride or r.max_delay >= 0:
+        turn = 1
     while not asysg_peek(r.stop):
         block = asysg_take(r.draws, 1) * law.block
         if block >= r.until:
@@ -247,14 +296,21 @@ cdef void skip_ahead(Run *r, int64_t w, Worker *me) noexcept nogil:
                 for t in range(count):
                     for m in range(hits[t].count):
                         r.f.touch(r.f.self, me.rows[hits[t].first + m])
-            for t in range(count):
+            t = 0
+            while t < count:
                 if hits[t].draw < here:
+                    t += 1
                     continue
                 if asysg_peek(r.stop):
                     return
-                if not do_hit(r, law, w, me, &hits[t], hits[t].draw + 1 - here):
+                size = min(turn, count - t)
+                end = hits[t + size - 1].draw + 1
+                if size < turn and walk.draw >= until:
+                    end = until  # no hit follows
+                if not do_hits(r, law, w, me, &hits[t], size, here, end):
                     return
-                here = hits[t].draw + 1
+                t += size
+                here = end
         if here < until:
             do_nulls(r, w, me, until - here)
 
@@ -352,6 +408,8 @@ cdef class Skip:
         What `structure` returns.
     column, rows : ndarray, optional
         What `columns` returns; needed for M > 1.
+    turn : int
+        Hits of one turn at the clock, 1 to 16, where several workers count delays.
 
     Attributes
     ----------
@@ -361,10 +419,11 @@ cdef class Skip:
         Bytes of the tables and of the index of columns.
     """
 
-    def __init__(self, int64_t M, start, counts, column=None, rows=None):
+    def __init__(self, int64_t M, start, counts, column=None, rows=None, *, turn=1):
         N, n = len(start) - 1, len(counts)
         self.law.M = M
         self.law.batch = max(1, min(AHEAD, ROWS // M))
+        self.law.turn = turn
         if M == 1:
             upto = np.ascontiguousarray(start, dtype=np.int64)
             self.share = int(upto[N]) / (float(N) * n)

@@ -7,7 +7,7 @@ import ctypes
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import sparse
 
@@ -29,15 +29,16 @@ def data(rng, N, n, density):
     return sparse.csr_array(np.where(there, rng.normal(size=(N, n)), 0.0))
 
 
-def law_of(obj, M):
+def law_of(obj, M, turn=1):
     pattern = structure(obj._capsule)
-    return Skip(M, *pattern, *(columns(obj._capsule, pattern[1]) if M > 1 else ()))
+    index = columns(obj._capsule, pattern[1]) if M > 1 else ()
+    return Skip(M, *pattern, *index, turn=turn)
 
 
-def engine(obj, x0, M, p=1, recording="sampled", max_delay=-1, **options):
+def engine(obj, x0, M, p=1, recording="sampled", max_delay=-1, turn=1, **options):
     return Threads(
         obj._capsule, x0, method="asysg-incon", M=M, p=p, key=KEY, max_delay=max_delay,
-        recording=recording, skip=law_of(obj, M), **options,
+        recording=recording, skip=law_of(obj, M, turn), **options,
     )  # fmt: skip
 
 
@@ -110,12 +111,12 @@ def test_one_worker_does_the_hits_in_their_order_to_the_bit(drawn):
     np.testing.assert_array_equal(rest.x, run.x)
 
 
-@given(problems, st.sampled_from([-1, 0, 3, 1000]))
-def test_several_workers_do_the_same_hits_and_count_every_update(drawn, max_delay):
+@given(problems, st.sampled_from([-1, 0, 3, 1000]), st.sampled_from([1, 3, 16]))
+def test_several_workers_do_the_same_hits_and_count_every_update(drawn, max_delay, turn):
     """At a steplength so small that x hardly moves, the sum of all updates is that of one."""
     p = Problem(**{**drawn, "p": WORKERS, "constant": True})
     recording = p.recording if max_delay < 0 else "sampled"
-    many = engine(p.obj, p.x0, p.M, p.p, recording, max_delay)
+    many = engine(p.obj, p.x0, p.M, p.p, recording, max_delay, turn)
     one = engine(p.obj, p.x0, p.M)
     gamma = np.array([1e-7])
     for stop in (*p.cuts, p.K):
@@ -129,6 +130,17 @@ def test_several_workers_do_the_same_hits_and_count_every_update(drawn, max_dela
     if max_delay >= 0:
         assert many.max_delay <= max_delay
     assert many.max_delay < p.K
+
+
+@given(problems, st.sampled_from([1, 3, 16]), st.sampled_from([-1, 10**6]))
+def test_the_hits_of_a_turn_read_those_before_them(drawn, turn, max_delay):
+    """One block of draws is one worker's, so its reads must miss nothing, whatever the turns."""
+    p = Problem(**{**drawn, "p": WORKERS, "recording": "sampled"})
+    run = engine(p.obj, p.x0, p.M, p.p, "sampled", max_delay, turn)
+    assume(p.K <= law_of(p.obj, p.M).block)
+    run.advance(p.K, p.steps)
+    np.testing.assert_array_equal(run.x, p.oracle())
+    assert run.max_delay == 0
 
 
 def test_a_full_column_and_rows_without_entries():

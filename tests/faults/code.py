@@ -41,7 +41,7 @@ THREADS_ADD = (
     (SERVER, "asysg_step(«step», r.x + first", "me.draw"),
     (THREADS, "increment = «-(steplength(r, k) * g)»", "me.draw"),
     (THREADS, "write(r, me, j, «-(step * me.g[j])», &replaced)", "me.draw"),
-    (SKIP, "increment = «-(steplength(r, k) * g)»", "me.draw"),
+    (SKIP, "increment = «-(steplength(r, at) * done[t].g)»", "hits[t].draw"),
     (ALONE, "s, «steplength(r, me.draw)», me.work", "me.draw"),
     (REPLICA, "increment = «-(r.gamma[0] * g)»", "draw"),
     (REPLICA, "me.xhat[j] += «-(step * me.g[j])»", "draw"),
@@ -264,7 +264,7 @@ LAWS = (
         "threads: gradient of the next coordinate",
         (THREADS, "r.f.partial(r.f.self, me.xhat, s, «i»,", "(i + 1) % r.f.n"),
         (REPLICA, "r.f.partial(r.f.self, me.xhat, s, «i»,", "(i + 1) % r.f.n"),
-        (SKIP, "r.f.partial(r.f.self, me.xhat, s, «i»,", "(i + 1) % r.f.n"),
+        (SKIP, "me.xhat, s, «done[count].i», me.work", "(done[count].i + 1) % r.f.n"),
     ),
     fault("skip-ahead: gaps 10 % too short", (SKIP, "walk.hits))) * «law.per_log»", "0.9 * {old}")),
     fault(
@@ -286,6 +286,10 @@ LAWS = (
     fault(
         "skip-ahead: at most one sample of a batch hits",
         (SKIP, "        m += 1 + <int64_t>u\n", "break"),
+    ),
+    fault(
+        "skip-ahead: hits of a turn do not read one another",
+        (SKIP, "me.xhat[done[d].i] += «-(r.gamma[0] * done[d].g)»", "0.0"),
     ),
     fault(
         "skip-ahead: null updates not held to the bound",
