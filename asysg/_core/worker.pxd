@@ -51,7 +51,8 @@ cdef struct Entry:
     int64_t start       # every update before it was in the read
     int64_t draw        # the counter that regenerates samples and coordinate
     int64_t coordinate  # -1: the whole vector, or the samples' support
-    double increment    # what was added to that coordinate; nan for more than one
+    double increment    # what was added to that coordinate (before its proximal step, if there is
+    #                     one); nan for more than one
     double before       # the value it was added to
     double replaced     # the value that was overwritten; `before` unless updates were lost
 

@@ -17,12 +17,14 @@ import numpy as np
 
 import asysg
 from asysg import _draws, objectives
+from asysg._core.proximal import Proximal
 from asysg._core.threads import Threads
 
 METHODS = ("asysg-con", "asysg-incon", "hogwild")
 LOCK_FREE = METHODS[1:]
 RECORDS = (False, "sampled", "full", "full+reads")
 BLOCKS = (40, 100, 60)
+TERM = Proximal(0.5, 0.5, np.array([-1.0]), np.array([1.0]))
 
 
 def families() -> dict[str, Any]:
@@ -78,11 +80,25 @@ def settings() -> Iterator[dict[str, Any]]:
             "sync_every": sync_every,
             "max_delay": max_delay,
         }
+    for p, M, method, record, lazy, max_delay in itertools.product(
+        (1, 2, 3, 4), (1, 2), METHODS, RECORDS, (False, True), (-1, 3)
+    ):
+        if (lazy and method != "hogwild") or (record is False and max_delay >= 0):
+            continue
+        yield {
+            "p": p,
+            "M": M,
+            "method": method,
+            "recording": record,
+            "prox": TERM,
+            "lazy": lazy,
+            "max_delay": max_delay,
+        }
 
 
 def gamma(block: int, how: dict[str, Any]) -> Any:
-    """Steplengths of a block: replica mode takes one."""
-    return np.full(1 if how.get("sync_every") else block, 1e-3)
+    """Steplengths of a block: replica mode and lazy proximal steps take one."""
+    return np.full(1 if how.get("sync_every") or how.get("lazy") else block, 1e-3)
 
 
 def blocks(objective: Any, **how: Any) -> int:
