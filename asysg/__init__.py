@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from . import mpi as mpi
     from . import objectives as objectives
+    from . import prox as prox
     from . import simulate as simulate
     from . import steplengths as steplengths
     from . import theory as theory
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 __version__ = _version("asysg")
 
-_MODULES = ("mpi", "objectives", "simulate", "steplengths", "theory", "verify")
+_MODULES = ("mpi", "objectives", "prox", "simulate", "steplengths", "theory", "verify")
 _NAMES = {
     "minimize": "_minimize",
     "Result": "result",
@@ -48,6 +49,7 @@ __all__ = [
     "minimize",
     "mpi",
     "objectives",
+    "prox",
     "simulate",
     "steplengths",
     "theory",

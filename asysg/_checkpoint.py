@@ -183,6 +183,7 @@ def identity(plan: Plan) -> dict[str, Any]:
         "n_push": plan.n_push,
         "n_fetch": plan.n_fetch,
         "delay": plan.delay,
+        "prox": None if plan.prox is None else plan.prox.identity,
     }
 
 
@@ -225,6 +226,8 @@ def resumed(
     for name, value in mine.items():
         if theirs.get(name) != value:
             raise foreign(name, theirs.get(name), value)
+    if plan.wanted is not None:
+        plan = replace(plan, steps=Steps(meta["gamma"], L=meta["L"]))
     if state.rows:
         # Other data of the same shape give another value or another gradient at x0. Not compared
         # to the bit: the last ones may depend on where in memory the arrays lie.
@@ -238,6 +241,4 @@ def resumed(
         prescribed_T=meta["prescribed_T"],
         in_flight=None if now is None or before is None else max(now, before),
     )
-    if plan.wanted is not None:
-        plan = replace(plan, steps=Steps(meta["gamma"], L=meta["L"]))
     return plan, state, x

@@ -77,6 +77,19 @@ def certify(
         ),
         *plan.evidence,
     ]
+    if plan.prox is not None:
+        evidence.append(
+            Hypothesis(
+                "no proximal term",
+                False,
+                None,
+                {},
+                "by construction",
+                f"updates end with a proximal step ({plan.prox}), and no theorem with explicit "
+                "constants for asynchronous proximal updates of a nonconvex f + h is available; "
+                "what was measured is the squared norm of the gradient mapping",
+            )
+        )
     gamma: Any = plan.steps.gamma
     K, form = max(1, nit), plan.form
     if plan.adaptive:

@@ -21,6 +21,7 @@ from ._core.threads import RECORDING, Threads
 from ._draws import RNG
 from ._evidence import unbiased
 from ._plan import OF_A_COORDINATE, Intermediate, Plan, State, make_plan, prescribe
+from ._proximal import kernel, with_lazy, with_prox
 from ._run import next_block, run
 from ._served import (
     ORDERED,
@@ -36,6 +37,7 @@ from ._skip import skip_law
 from ._update import LOCK_FREE, with_update
 from .errors import InvalidArgument
 from .objectives import Objective
+from .prox import Prox
 from .result import Result
 from .steplengths import Steplength
 from .theory import Hypothesis, ProblemConstants
@@ -65,6 +67,7 @@ def minimize(
     sync_every: int | None = None,
     record: str | bool = "sampled",
     skip_ahead: bool | None = None,
+    prox: Prox | None = None,
     n_records: int = 200,
     form: str = "plus",
     constants: ProblemConstants | None = None,
@@ -147,7 +150,14 @@ def minimize(
     skip_ahead : bool, optional
         "asysg-incon" on sparse samples: pass over the updates that are zero by structure, which
         gives the same process in law (other draws, though), much faster. None: where it is exact
-        and pays. Not where every update is logged, nor with ``update="replica"``.
+        and pays. Not where every update is logged, nor with ``update="replica"`` or `prox`.
+    prox : Prox, optional
+        Minimise f + h, where h is a regulariser or the indicator of a box: see `asysg.prox`. Every
+        update ends with a proximal step, for "asysg-incon" of its coordinate alone. On sparse
+        samples the steps of "hogwild" and "sgd" are made up for when an entry is next looked at,
+        in closed form, so that updates stay as cheap as their samples; "hogwild" then needs a
+        constant steplength. x0 must lie in the box. ``update`` must be "atomic". No theorem
+        covers the run, and the certificate says so.
     n_records : int
         Iterates recorded in the trace, at least 1; each costs a full gradient, which is not
         counted in the times.
@@ -243,7 +253,7 @@ def minimize(
     if not checkpoint_every >= 0:
         raise InvalidArgument(f"checkpoint_every must be >= 0, got {checkpoint_every!r}.")
     plan = replace(
-        plan,
+        with_prox(plan, prox),
         max_delay=max_delay,
         record=record,
         n_push=n_push,
@@ -254,6 +264,7 @@ def minimize(
         checkpoint=None if checkpoint is None else Checkpoint(checkpoint, checkpoint_every),
     )
 
+    plan = with_lazy(plan)
     state, x = State(), plan.x0
     stored = plan.checkpoint.read() if plan.checkpoint is not None else None
     # What was chosen for other threads is gone on with.
@@ -273,10 +284,11 @@ def minimize(
     elif plan.wanted is not None:
         plan = prescribe(plan, 0 if plan.adaptive else expected_delay(plan, p, law))
     engine = threads_engine(plan, p, x, state.clock, law)
-    if isinstance(engine, Served) and plan.checkpoint is not None:
-        if stored is not None:
-            engine.restore(state.pending)
-        plan.checkpoint.pending = engine.pending
+    if isinstance(engine, Served) or plan.lazy:
+        if plan.checkpoint is not None:
+            plan.checkpoint.pending = engine.pending
+            if stored is not None:
+                engine.restore(state.pending)
     result = run(plan, engine, state, lambda: max(1, engine.team))
     if 0 < engine.team < p:
         warnings.warn(
@@ -292,7 +304,8 @@ def threads_engine(plan: Plan, p: int, x: Any, clock: int = 0, law: Skip | None 
     """Make the scheduler of real threads."""
     capsule = plan.objective._capsule
     given: dict[str, Any] = {
-        # The kernels tell AsySCD from AsySG-incon by the objective alone: it is f itself.
+        # The kernels tell AsySCD from AsySG-incon by the objective alone: it is f itself. Lazy
+        # steps of the serial method are those of Hogwild with one worker.
         "method": "asysg-incon" if plan.method == "asyscd" else plan.method,
         "M": plan.M,
         "p": p,
@@ -304,11 +317,15 @@ def threads_engine(plan: Plan, p: int, x: Any, clock: int = 0, law: Skip | None 
     if plan.method in SERVED:
         more = {"delay": plan.delay or 0, "n_push": plan.n_push, "n_fetch": plan.n_fetch}
         return Served(capsule, x, **given, **more)
+    if plan.lazy:
+        given["method"] = "hogwild"
     more = {
         "lossy": plan.update == "lossy",
         "sync_every": plan.sync_every or 0,
         "skip": law,
         "slope": plan.steps.slope(plan.M),
+        "prox": kernel(plan),
+        "lazy": plan.lazy,
     }
     return Threads(capsule, x, **given, **more)
 

@@ -14,6 +14,7 @@ from ._check import choice, integer, vector
 from ._draws import RNG, Key, key_from
 from .errors import InvalidArgument
 from .objectives import Objective
+from .prox import Prox
 from .steplengths import Steplength, Steps, as_steps
 from .theory import Hypothesis, Prescription, ProblemConstants
 
@@ -33,6 +34,7 @@ class Intermediate:
     x : ndarray
         The iterate, a copy.
     fun, grad_norm_sq : float
+        As in the `Trace`.
     nit : int
         Updates done.
     time : float
@@ -65,6 +67,8 @@ class Plan:
     sync_every: int | None = None
     record: str | bool = "sampled"
     skip_ahead: bool = False
+    prox: Prox | None = None
+    lazy: bool = False  # its steps wait until an entry is looked at
     n_push: int = 1  # local steps an update is made of (downpour)
     # Gradients under way at once, at most; None where nothing bounds how many miss an update.
     in_flight: int | None = 1
@@ -96,6 +100,17 @@ class Plan:
 def algorithm_of(method: str) -> str:
     """Return the algorithm whose theorem applies to a method."""
     return "incon" if method in OF_A_COORDINATE else "con"
+
+    def value(self, x: NDArray[np.float64]) -> float:
+        """Return what is minimised: f(x), or f(x) + h(x)."""
+        return float(self.objective.value(x)) + (self.prox.value(x) if self.prox else 0.0)
+
+    def gradient(self, x: NDArray[np.float64], k: int) -> NDArray[np.float64]:
+        """Return grad f at iterate k = 1, ..., K + 1, or with h the gradient mapping there."""
+        gradient = self.objective.gradient(x)
+        if self.prox is None:
+            return gradient
+        return self.prox.gradient_mapping(x, gradient, self.M * self.steps.at(min(k, self.K)))
 
 
 @dataclass

@@ -302,14 +302,14 @@ class Ending:
 def look(
     plan: Plan, x: NDArray[np.float64], clock: int, seconds: float, weight: float
 ) -> tuple[int, float, float, float, float]:
-    """Evaluate f and its exact gradient at an iterate."""
-    gradient = plan.objective.gradient(x)
+    """Evaluate what is minimised and its exact gradient (mapping) at an iterate."""
     # A run that explodes has squares beyond the largest float before x has: inf says so.
     with np.errstate(over="ignore"):
+        gradient = plan.gradient(x, clock + 1)
         # Not gradient @ gradient: of a long vector that is a task for BLAS's own threads, which
         # then stay awake for a while on the cores that the workers need.
         square = float(np.einsum("i,i", gradient, gradient))
-    return clock, seconds, float(plan.objective.value(x)), square, weight
+    return clock, seconds, plan.value(x), square, weight
 
 
 def merged(state: State, engine: Engine, workers: int) -> State:
@@ -354,7 +354,7 @@ def finish(
     trace = Trace(rows[:, 0].astype(np.int64) + 1, seconds, rows[:, 2], rows[:, 3], weight)
     return Result(
         x=ending.x,
-        fun=float(plan.objective.value(ending.x)),
+        fun=plan.value(ending.x),
         nit=state.clock,
         success=ending.status == "completed",
         status=ending.status,
@@ -367,6 +367,7 @@ def finish(
         update=plan.update,
         record=plan.record,
         skip_ahead=plan.skip_ahead,
+        prox=None if plan.prox is None else str(plan.prox),
         n_threads_used=state.workers,
         n_lost=state.overwrites,
         n_recomputed=state.recomputed,

@@ -37,6 +37,8 @@ def skip_law(plan: Plan, skip_ahead: bool | None, *, replicas: bool) -> Skip | N
     obstacle = None
     if plan.algorithm != "incon":
         obstacle = f"method is {plan.method!r}, whose updates are not of one coordinate"
+    elif plan.prox is not None:
+        obstacle = "there is a prox, whose steps change what the gradient leaves as it is"
     elif plan.record in ("full", "full+reads"):
         obstacle = f"record is {plan.record!r}, which logs every update"
     elif plan.adaptive:

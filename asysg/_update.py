@@ -46,6 +46,11 @@ def with_update(
             f"update must be 'atomic' for method {plan.method!r}, got {update!r}. The other ways "
             f"are for the lock-free methods, {', '.join(map(repr, LOCK_FREE))}."
         )
+    if plan.prox is not None and update in ("replica", "lossy"):
+        raise InvalidArgument(
+            f"update must be 'atomic' with prox, got {update!r}. A proximal step is no sum: merged "
+            "copies, or what a racing write leaves, would have other steps, and leave a box."
+        )
     if update in ("atomic", "lossy") and sync_every is not None:
         raise InvalidArgument(
             f"sync_every must be left out with update={update!r}, got {sync_every!r}. Only private "
@@ -66,7 +71,7 @@ def with_update(
                 f"sync_every must be at most {most}{'' if most == MOST else ' = max_delay + 1'}, "
                 f"got {sync_every}. Delays are about 2 sync_every n_threads."
             )
-    if update is None and free and constant:
+    if update is None and free and constant and plan.prox is None:
         if chosen in ("atomic", "replica"):
             update = chosen
         elif p > 1 and pays(plan, p):

@@ -53,7 +53,9 @@ class Trace:
         Seconds of computing until then, evaluation of the trace not counted; virtual seconds
         where the run is simulated and timed, nan where simulated without a clock.
     f, grad_norm_sq : ndarray
-        f(x_k) and the squared norm of its exact gradient.
+        f(x_k) and the squared norm of its exact gradient. With a proximal term h: f(x_k) + h(x_k)
+        and the squared norm of the gradient mapping, (x - prox_{t h}(x - t grad f(x)))/t at
+        x = x_k with t = gamma_k M, which is grad f(x) where h = 0.
     weight : ndarray
         Weights of the ergodic mean; they sum to 1 once the run is completed.
     """
@@ -149,7 +151,7 @@ class Result:
     x : ndarray of shape (n,)
         The last iterate (the last finite one if the run diverged).
     fun : float
-        f(x).
+        f(x), with a proximal term f(x) + h(x).
     nit : int
         Updates done, all workers together.
     success : bool
@@ -163,6 +165,8 @@ class Result:
         With ``update="replica"``, a worker's updates between two merges of its copy of x.
     skip_ahead : bool
         Whether updates that are zero by structure were passed over.
+    prox : str or None
+        The proximal term, in words.
     n_threads_used : int
         Workers that really ran in parallel; 1 for a simulated run.
     n_lost : int
@@ -224,6 +228,7 @@ class Result:
     scheduler: str | None = None
     sync_every: int | None = None
     skip_ahead: bool = False
+    prox: str | None = None
     log: NDArray[Any] | None = field(default=None, repr=False)
     reads: NDArray[np.float64] | None = field(default=None, repr=False)
     cluster: dict[str, Any] | None = field(default=None, repr=False)

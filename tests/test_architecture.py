@@ -13,12 +13,13 @@ ROOT = Path(__file__).parents[1]
 
 RANKS = {
     0: {"_core", "theory", "errors", "_draws", "_check"},
-    1: {"objectives", "steplengths", "result"},
+    1: {"objectives", "prox", "steplengths", "result"},
     2: {
         "_adaptive",
         "_plan",
         "_checkpoint",
         "_evidence",
+        "_proximal",
         "_recorder",
         "_run",
         "_served",

@@ -139,7 +139,11 @@ class Certificate:
             "  " + ", ".join(f"{k} {v:.6g}" for k, v in self.bounds.items()),
             self._conclusion(),
         ]
-        if c is not None and self.form != "robust" and isinstance(self.gamma, float):
+        # The robust form does without these alone.
+        spared = {"reads oblivious", "steplength condition", "K >= K_min"}
+        covered = all(h.holds or h.name in spared for h in self.hypotheses)
+        constant = isinstance(self.gamma, float)
+        if c is not None and self.form != "robust" and constant and covered:
             lines.append(self._robust_sentence())
         if c is not None and c.estimated:
             lines.append("The constants are estimates: so is everything that follows from them.")

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .proximal import Proximal
+
 NODE: np.dtype[Any]
 
 def sparse(capsule: Any) -> bool: ...
@@ -23,6 +25,7 @@ class Ahead:
         key: tuple[int, int],
         clock: int = 0,
         slope: float = 0.0,
+        prox: Proximal | None = None,
     ) -> None: ...
     def file(self, delays: NDArray[np.int64]) -> None: ...
     def advance(self, until: int, gamma: NDArray[np.float64]) -> None: ...

@@ -10,10 +10,12 @@ order of the samples, as the specification does. Either way the bits are those o
 
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.string cimport memset
 
 from .abi cimport ASYSG_OBJECTIVE, ASYSG_OK, asysg_objective
 from .adaptive cimport shortened
 from .draws cimport coordinate, index, reach, sample
+from .proximal cimport Proximal, asysg_prox, asysg_prox_once, asysg_prox_step
 from .worker cimport asysg_bin
 
 import numpy as np
@@ -58,6 +60,8 @@ cdef class Ahead:
         Updates already done; `restore` brings back what was pending then.
     slope : float
         Where it is above 0, no steplength exceeds 1/(slope delay).
+    prox : Proximal, optional
+        The proximal term, whose step ends every update; at the cost of n entries if `whole`.
     """
 
     cdef asysg_objective *f
@@ -92,9 +96,13 @@ cdef class Ahead:
     cdef int32_t[::1] delay
     cdef int32_t[::1] first  # slot r % ring: the first read of iterate r
     cdef double[:, ::1] reads
+    cdef const asysg_prox *prox
 
-    def __init__(self, capsule, x0, *, whole, M, T, K, key, clock=0, slope=0.0):
-        self.keep = [capsule]
+    def __init__(
+        self, capsule, x0, *, whole, M, T, K, key, clock=0, slope=0.0, Proximal prox=None
+    ):
+        self.keep = [capsule, prox]
+        self.prox = NULL if prox is None else &prox.law
         self.f = <asysg_objective *> PyCapsule_GetPointer(capsule, ASYSG_OBJECTIVE)
         cdef int64_t n = self.f.n, ring = 1
         if len(x0) != n:
@@ -237,6 +245,9 @@ cdef class Ahead:
         for m in range(self.M):
             g += self.nodes[node + m].partial
         self.x_view[coordinate(self.f, self.key0, self.key1, k)] += -(step * g)
+        if self.prox is not NULL:
+            m = coordinate(self.f, self.key0, self.key1, k)
+            self.x_view[m] = asysg_prox_once(self.prox, m, self.M * step, self.x_view[m])
         return True
 
     cdef inline bint con(self, int64_t k, double step) noexcept nogil:
@@ -252,6 +263,12 @@ cdef class Ahead:
                 self.f.self, &self.xhat[0], s, &self.work[0], &self.g[0]
             ) != ASYSG_OK:
                 return False
+        if self.prox is not NULL:
+            asysg_prox_step(
+                self.prox, step, self.M * step, &self.x_view[0], &self.g[0], 0, self.f.n
+            )
+            memset(&self.g[0], 0, self.f.n * sizeof(double))
+            return True
         for m in range(self.M):
             s = sample(self.f, self.key0, self.key1, k, m)
             count = self.f.support(self.f.self, s, -1, &self.scratch[0], &idx)

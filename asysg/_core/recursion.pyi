@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .proximal import Proximal
+
 class Recursion:
     def __init__(
         self,
@@ -18,6 +20,7 @@ class Recursion:
         key: tuple[int, int],
         clock: int = 0,
         slope: float = 0.0,
+        prox: Proximal | None = None,
     ) -> None: ...
     def advance(
         self,

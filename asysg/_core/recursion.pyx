@@ -11,6 +11,7 @@ from libc.string cimport memcpy, memset
 from .abi cimport ASYSG_OBJECTIVE, ASYSG_OK, asysg_objective, gradients
 from .adaptive cimport shortened
 from .draws cimport coordinate, sample
+from .proximal cimport Proximal, asysg_prox, asysg_prox_once, asysg_prox_step
 from .worker cimport asysg_bin
 
 import numpy as np
@@ -35,6 +36,8 @@ cdef class Recursion:
         Updates already done; `restore` brings back the history of then.
     slope : float
         Where it is above 0, no steplength exceeds 1/(slope delay).
+    prox : Proximal, optional
+        The proximal term, whose step ends every update.
     """
 
     cdef asysg_objective *f
@@ -65,9 +68,13 @@ cdef class Recursion:
     cdef int64_t[::1] coordinates
     cdef double[::1] increments
     cdef double[::1] saved
+    cdef const asysg_prox *prox
+    cdef double[::1] steps  # incon, with a proximal term: t of update j in slot j % T
 
-    def __init__(self, capsule, x0, *, whole, M, T, key, clock=0, slope=0.0):
-        self.keep = [capsule]
+    def __init__(
+        self, capsule, x0, *, whole, M, T, key, clock=0, slope=0.0, Proximal prox=None
+    ):
+        self.keep = [capsule, prox]
         self.f = <asysg_objective *> PyCapsule_GetPointer(capsule, ASYSG_OBJECTIVE)
         n = self.f.n
         if len(x0) != n:
@@ -92,6 +99,8 @@ cdef class Recursion:
             self.coordinates = np.zeros(max(1, T), dtype=np.int64)
             self.increments = np.zeros(max(1, T))
             self.saved = np.zeros(max(1, T))
+        self.prox = NULL if prox is None else &prox.law
+        self.steps = np.zeros(max(1, T) if prox is not None else 0)
 
     def advance(self, until, gamma, delays, seen=None, draws=None):
         """Run updates ``clock, ..., until - 1``.
@@ -184,9 +193,19 @@ cdef class Recursion:
             ) != ASYSG_OK:
                 return False
             m = last
+        if self.prox is not NULL:
+            asysg_prox_step(self.prox, step, self.M * step, &self.x_view[0], &self.g[0], 0, n)
+            return True
         for j in range(n):
             self.x_view[j] += -(step * self.g[j])
         return True
+
+    cdef inline double added(self, int64_t i, double value, int64_t slot) noexcept nogil:
+        """Entry i after the update in this slot, which is of that entry."""
+        value += self.increments[slot]
+        if self.prox is not NULL:
+            value = asysg_prox_once(self.prox, i, self.steps[slot], value)
+        return value
 
     cdef bint incon(
         self, int64_t k, int64_t draw, double step, const int64_t[::1] tau, const uint8_t *seen
@@ -203,7 +222,7 @@ cdef class Recursion:
                 c = self.coordinates[j]
                 self.saved[age] = self.oldest[c]
                 if age >= tau[m] or (seen is not NULL and seen[m * self.T + age]):
-                    self.oldest[c] += self.increments[j]
+                    self.oldest[c] = self.added(c, self.oldest[c], j)
             ok = self.f.partial(
                 self.f.self,
                 &self.oldest[0],
@@ -217,15 +236,17 @@ cdef class Recursion:
             if not ok:
                 return False
         increment = -(step * g)
-        self.x_view[i] += increment
+        j = k % self.T if self.T > 0 else 0
+        if 0 < self.T <= k:
+            c = self.coordinates[j]
+            self.oldest[c] = self.added(c, self.oldest[c], j)
+        self.coordinates[j] = i
+        self.increments[j] = increment
+        if self.prox is not NULL:
+            self.steps[j] = self.M * step
+        self.x_view[i] = self.added(i, self.x_view[i], j)
         if self.T == 0:
             self.oldest[i] = self.x_view[i]
-        else:
-            j = k % self.T
-            if k >= self.T:
-                self.oldest[self.coordinates[j]] += self.increments[j]
-            self.coordinates[j] = i
-            self.increments[j] = increment
         return True
 
     @property
@@ -241,6 +262,7 @@ cdef class Recursion:
             "oldest": np.array(self.oldest),
             "coordinates": np.array(self.coordinates),
             "increments": np.array(self.increments),
+            **({} if self.prox is NULL else {"steps": np.array(self.steps)}),
         }
 
     def restore(self, pending):
@@ -257,3 +279,5 @@ cdef class Recursion:
             self.oldest = np.array(pending["oldest"], dtype=np.float64)
             self.coordinates = np.array(pending["coordinates"], dtype=np.int64)
             self.increments = np.array(pending["increments"], dtype=np.float64)
+            if self.prox is not NULL:
+                self.steps = np.array(pending["steps"], dtype=np.float64)

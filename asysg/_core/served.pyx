@@ -116,7 +116,7 @@ cdef void sync(Run *r, int64_t w, Worker *me) noexcept nogil:
         done += team
         if not met(r, done):
             return
-        step_slice(r, steplength(r, k), workers, parts, begin, end)
+        step_slice(r, steplength(r, me, k, 0), workers, parts, begin, end)
         if w == last % team:  # the record names the last worker, and all took part
             workers[last].updates += 1
             tally(me, 0)
@@ -171,7 +171,7 @@ cdef void delayed(Run *r, int64_t w, Worker *me) noexcept nogil:
             count = min(PIECE, n - first)
             if new != old:
                 memcpy(new + first, old + first, count * sizeof(double))
-            asysg_step(steplength(r, k), new + first, me.g + first, count)
+            asysg_step(steplength(r, me, k, k - start), new + first, me.g + first, count)
             first += count
         if (k + 1) % CHECK_EVERY == 0 and not asysg_finite(new, n):
             diverged(r, me, k)

@@ -16,6 +16,7 @@ from .clock cimport (
     asysg_stress,
     asysg_unlock,
 )
+from .proximal cimport asysg_prox_step
 from .vector cimport asysg_step
 from .worker cimport (
     CHECK_EVERY,
@@ -71,8 +72,10 @@ cdef inline int64_t serve(
             asysg_unlock(&r.locks[s - 1])
         first = s * r.segment
         count = min(r.segment, r.f.n - first)
-        if not late:
+        if not late and r.prox is NULL:
             asysg_step(step, r.x + first, sent + first, count)
+        elif not late:
+            asysg_prox_step(r.prox, step, r.M * step, r.x + first, sent + first, first, count)
         asysg_stress()
         if fetch:
             memcpy(me.xhat + first, r.x + first, count * sizeof(double))

@@ -2,6 +2,7 @@
 
 from libc.stdint cimport int64_t
 
+from .proximal cimport Lazy
 from .worker cimport Method, Run, Worker
 
 
@@ -15,6 +16,7 @@ cdef class Threads:
     cdef list keep
     cdef list unnumbered        # replica mode: what is kept of a batch until it has numbers
     cdef readonly object x
+    cdef Lazy lazy              # what is stored where proximal steps are, else None
     cdef object histograms
     cdef readonly object log
     cdef readonly object log_dtype

@@ -1,10 +1,12 @@
 """The algorithms on real threads."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .proximal import Proximal
 from .skip import Skip
 
 LOG: np.dtype[np.void]
@@ -33,8 +35,12 @@ class Threads:
         segment: int | None = ...,
         skip: Skip | None = None,
         slope: float = 0.0,
+        prox: Proximal | None = None,
+        lazy: bool = False,
     ) -> None: ...
     def advance(self, until: int, gamma: NDArray[np.float64]) -> None: ...
+    def pending(self) -> dict[str, NDArray[Any]]: ...
+    def restore(self, pending: Mapping[str, NDArray[Any]]) -> None: ...
     @property
     def x(self) -> NDArray[np.float64]: ...
     @property

@@ -31,6 +31,7 @@ from .clock cimport (
     asysg_peek,
     asysg_poke,
 )
+from .proximal cimport Lazy, Proximal, asysg_prox_step
 from .replica cimport replica
 from .rng cimport asysg_below, asysg_word
 from .server cimport con
@@ -142,6 +143,7 @@ cdef void hogwild(Run *r, int64_t w, Worker *me) noexcept nogil:
         while True:
             if r.recording:
                 start = asysg_clock_start(&r.clock)
+            me.seen = start if r.recording else me.draw
             have_all = False
             draw_samples(r, me)
             for m in range(r.M):
@@ -160,16 +162,19 @@ cdef void hogwild(Run *r, int64_t w, Worker *me) noexcept nogil:
                 clear(r, me, me.samples[m])
         step = steplength(r, me, k, k - start)
         for m in range(r.M):
-            count = support(r, me, me.samples[m], -1, &idx)
+            count = -1 if r.every else support(r, me, me.samples[m], -1, &idx)
             if count < 0 and r.alone:  # nobody else is there: several entries at a time
                 if not asysg_finite(me.g, r.f.n):
                     diverged(r, me, k)
-                asysg_step(step, r.x, me.g, r.f.n)
+                if r.prox is NULL:
+                    asysg_step(step, r.x, me.g, r.f.n)
+                else:
+                    asysg_prox_step(r.prox, step, r.M * step, r.x, me.g, 0, r.f.n)
                 memset(me.g, 0, r.f.n * sizeof(double))
                 break
             for t in range(r.f.n if count < 0 else count):
                 j = t if count < 0 else index(r, idx, t)
-                if me.g[j] != 0.0:
+                if me.g[j] != 0.0 or r.every:
                     if not isfinite(me.g[j]):
                         diverged(r, me, k)
                     write(r, me, j, -(step * me.g[j]), &replaced)
@@ -186,7 +191,10 @@ cdef inline void work(Run *r, int64_t w, Worker *me, Method method) noexcept nog
         replica(r, w, me, method)
     elif r.skip != NULL:
         skip_ahead(r, w, me)
-    elif method != INCON and r.alone and r.M == 1 and r.f.descend != NULL and r.recording < UPDATES:
+    elif (
+        method != INCON and r.alone and r.M == 1 and r.f.descend != NULL and r.prox is NULL
+        and r.recording < UPDATES
+    ):
         alone(r, me)
     elif method == CON:
         con(r, w, me)
@@ -231,6 +239,10 @@ cdef class Threads:
     slope : float
         Where it is above 0, no steplength exceeds 1/(slope delay), and their sums are kept. Needs
         the clock; not in replica mode, nor with `skip`.
+    prox : Proximal, optional
+        The proximal term. Not with `lossy`, `sync_every` or `skip`.
+    lazy : bool
+        "hogwild" with one `gamma`: make the proximal steps of an entry when it is next looked at.
     """
 
     def __cinit__(self, capsule, x0, *, p, **_):
@@ -243,7 +255,8 @@ cdef class Threads:
 
     def __init__(
         self, capsule, x0, *, method, M, p, key, max_delay, recording, lossy=False,
-        sync_every=0, clock=0, segment=None, Skip skip=None, slope=0.0,
+        sync_every=0, clock=0, segment=None, Skip skip=None, slope=0.0, Proximal prox=None,
+        lazy=False,
     ):
         cdef int64_t w, n, wide
         if slope and (sync_every or skip is not None or not recording):
@@ -261,7 +274,7 @@ cdef class Threads:
         self.r.lossy = lossy
         self.r.slope = slope
         self.r.batch = sync_every
-        self.r.alone = p == 1 and not sync_every
+        self.r.alone = p == 1 and not sync_every and not lazy
         self.share, self.block = 1.0, 1
         if skip is not None:
             self.keep.append(skip)
@@ -272,6 +285,14 @@ cdef class Threads:
             raise ValueError(f"x0 must have {n} entries, got {len(x0)}.")
         self.x = self.x_view = self.shared(x0)
         self.r.x = &self.x_view[0]
+        if prox is not None:
+            self.keep.append(prox)
+            self.r.prox = &prox.law
+            self.r.every = not lazy
+        if lazy:
+            self.lazy = Lazy(prox, self.x, clock)
+            self.r.counted = &self.lazy.counted[0]
+            self.x = self.x.copy()  # up to date
         self.histograms = np.zeros((p, 128), dtype=np.int64)
         self.log = self.reads = None
         self.log_dtype = LOG
@@ -354,7 +375,7 @@ cdef class Threads:
         Ends early where the objective fails or an update is not finite: see `trouble`.
 
         In replica mode an update is made before its number is known, so that `gamma` must have
-        one entry.
+        one entry; so it must, and always the same, where proximal steps are lazy.
         """
         cdef const double[::1] steps = gamma
         cdef Run *r = &self.r
@@ -370,7 +391,7 @@ cdef class Threads:
         r.until = until
         r.gamma = &steps[0]
         r.stride = 0 if len(gamma) == 1 else 1
-        if len(gamma) != 1 and (r.batch or len(gamma) != until - r.base):
+        if len(gamma) != 1 and (r.batch or self.lazy is not None or len(gamma) != until - r.base):
             raise ValueError("gamma must have one entry, or one an update.")
         # Large enough to keep workers from each other's counter, small enough that all end
         # together. A lone worker takes the draws in their order.
@@ -403,6 +424,18 @@ cdef class Threads:
         self.team = team
         if r.recording == NO_CLOCK and method != CON:
             asysg_poke(r.clock.now, self.first + sum(self.updates_by_worker))
+        if self.lazy is not None:
+            self.lazy.t = r.M * r.gamma[0]
+            self.lazy.settle(self.x, asysg_peek(r.clock.now))
+
+    def pending(self):
+        """Return what the next updates need besides x, as arrays to store."""
+        return {} if self.lazy is None else self.lazy.pending()
+
+    def restore(self, pending):
+        """Go on from what `pending` returned at this `clock`."""
+        if self.lazy is not None:
+            self.lazy.restore(pending)
 
     cdef void room(self):
         """Make room for what the workers keep of a batch of this region until it has numbers."""

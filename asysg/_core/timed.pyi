@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .proximal import Proximal
+
 EVENT: np.dtype[Any]
 CYCLE: np.dtype[Any]
 PAUSE: np.dtype[Any]
@@ -32,6 +34,7 @@ class Timed:
         slope: float = 0.0,
         n_push: int = 1,
         n_fetch: int = 1,
+        prox: Proximal | None = None,
     ) -> None: ...
     def advance(
         self,

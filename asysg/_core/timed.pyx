@@ -21,6 +21,7 @@ from .abi cimport ASYSG_OBJECTIVE, ASYSG_OK, asysg_objective, gradients
 from .adaptive cimport shortened
 from .draws cimport coordinate, index, reach, sample
 from .pauses cimport Pause, busy_until
+from .proximal cimport Proximal, asysg_prox, asysg_prox_once
 from .vector cimport asysg_axpy, asysg_step
 from .worker cimport Entry, asysg_bin
 
@@ -102,6 +103,8 @@ cdef class Timed:
     n_push, n_fetch : int
         "downpour": local steps of an update, of which M is a multiple, and between two reads of x,
         a multiple of `n_push`. Beyond 1 they need `whole` and a constant steplength.
+    prox : Proximal, optional
+        The proximal term, whose step ends every update; at the cost of n entries if `whole`.
     """
 
     cdef asysg_objective *f
@@ -150,12 +153,14 @@ cdef class Timed:
     cdef Cycle[::1] worker
     cdef double[:, ::1] values     # whole: what each worker will send
     cdef double[:, ::1] replicas   # local
+    cdef const asysg_prox *prox
 
     def __init__(
         self, capsule, x0, *, whole, M, p, K, key, max_delay, factor, pauses, full=False,
-        dry=False, clock=0, slope=0.0, n_push=1, n_fetch=1
+        dry=False, clock=0, slope=0.0, n_push=1, n_fetch=1, Proximal prox=None
     ):
-        self.keep = [capsule]
+        self.keep = [capsule, prox]
+        self.prox = NULL if prox is None else &prox.law
         self.f = <asysg_objective *> PyCapsule_GetPointer(capsule, ASYSG_OBJECTIVE)
         n = self.f.n
         if len(x0) != n or len(factor) != p or len(pauses) != p:
@@ -419,6 +424,10 @@ cdef class Timed:
                     if self.values[w, at] != 0.0:
                         self.x_view[index(self.f, idx, t)] += -(step * self.values[w, at])
                     at += 1
+        if self.prox is not NULL:
+            # The step of entry j for AsySG-incon, else of all entries.
+            for t in range(max(j, 0), j + 1 if j >= 0 else self.f.n):
+                self.x_view[t] = asysg_prox_once(self.prox, t, self.M * step, self.x_view[t])
         if self.full:
             entry[0] = Entry(w, me.start, me.draw, j if not self.whole else -1, increment, old, old)
 

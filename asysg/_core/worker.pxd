@@ -26,6 +26,7 @@ from .clock cimport (
     asysg_take,
     asysg_yield,
 )
+from .proximal cimport asysg_prox, asysg_prox_add, asysg_prox_read, asysg_prox_write
 from .rng cimport asysg_below, asysg_word
 
 
@@ -51,7 +52,8 @@ cdef struct Entry:
     int64_t start       # every update before it was in the read
     int64_t draw        # the counter that regenerates samples and coordinate
     int64_t coordinate  # -1: the whole vector, or the samples' support
-    double increment    # what was added to that coordinate; nan for more than one
+    double increment    # what was added to that coordinate (before its proximal step, if there is
+    #                     one); nan for more than one
     double before       # the value it was added to
     double replaced     # the value that was overwritten; `before` unless updates were lost
 
@@ -112,6 +114,9 @@ cdef struct Worker:
     double *total        # downpour: what the local steps of an update add up to
     int64_t start        # and the updates that the replica contained when it was fetched
     int64_t pushed       # and the updates made from it since
+    int64_t k            # the number of its last ticket
+    double step          # and the steplength of that update
+    int64_t seen         # updates whose proximal steps its read contains, where they are lazy
     char padding[128]
 
 
@@ -143,6 +148,9 @@ cdef struct Run:
     int64_t max_delay
     uint64_t key0
     uint64_t key1
+    const asysg_prox *prox  # the proximal term; NULL: none
+    int64_t *counted        # where its steps are lazy: how many are in each entry (prox.h)
+    bint every              # an update of all of x writes every entry, for its proximal step
     bint lossy
     bint alone              # one worker, which may read and write x as its own
     int recording
@@ -167,6 +175,7 @@ cdef inline double steplength(
         step = shortened(step, r.slope, delay)
         me.sum_step += step
         me.sum_square += step * step
+    me.step = step
     return step
 
 
@@ -254,6 +263,12 @@ cdef inline int64_t index(const Run *r, const void *idx, int64_t t) noexcept nog
     return (<const int32_t *> idx)[t] if r.f.index_size == 4 else (<const int64_t *> idx)[t]
 
 
+cdef inline double entry(const Run *r, const Worker *me, int64_t j) noexcept nogil:
+    if r.counted is not NULL:
+        return asysg_prox_read(r.prox, r.x, r.counted, j, r.M * r.gamma[0], me.seen)
+    return asysg_load(&r.x[j])
+
+
 cdef inline bint read(
     const Run *r, Worker *me, uint64_t s, int64_t i, int64_t m, bint have_all
 ) noexcept nogil:
@@ -270,14 +285,14 @@ cdef inline bint read(
     count = support(r, me, s, i, &idx)
     if count < 0:
         for j in range(r.f.n):
-            me.xhat[j] = asysg_load(&r.x[j])
+            me.xhat[j] = entry(r, me, j)
             asysg_stress()
         if kept is not NULL:
             memcpy(kept, me.xhat, r.f.n * sizeof(double))
         return True
     for t in range(count):
         j = index(r, idx, t)
-        me.xhat[j] = asysg_load(&r.x[j])
+        me.xhat[j] = entry(r, me, j)
         asysg_stress()
         if kept is not NULL:
             kept[j] = me.xhat[j]
@@ -287,9 +302,19 @@ cdef inline bint read(
 cdef inline double write(
     const Run *r, Worker *me, int64_t j, double increment, double *replaced
 ) noexcept nogil:
-    """Add to entry j of the shared x; return the value it was added to."""
-    cdef double before
-    if r.alone:
+    """Add to entry j of the shared x; return the value it was added to.
+
+    Where there is a proximal term, its step follows.
+    """
+    cdef double before, t
+    if r.prox is not NULL:
+        t = r.M * me.step
+        if r.counted is NULL:
+            before = replaced[0] = asysg_prox_add(r.prox, r.x, j, t, increment)
+        else:
+            before = replaced[0] = NAN
+            asysg_prox_write(r.prox, r.x, r.counted, j, t, me.k, increment)
+    elif r.alone:
         before = replaced[0] = r.x[j]
         r.x[j] = before + increment
     elif r.lossy:
@@ -302,13 +327,14 @@ cdef inline double write(
 
 cdef inline int64_t ticket(Run *r, int64_t w, Worker *me, int64_t start) noexcept nogil:
     """Return the number of this worker's update, or ASYSG_LATE."""
-    if r.recording == NO_CLOCK:
-        return me.draw
-    asysg_stress()
-    cdef int64_t k = asysg_clock_ticket(&r.clock, w, start, r.max_delay)
-    if k == ASYSG_LATE:
-        me.recomputed += 1
-        asysg_yield()
+    cdef int64_t k = me.draw
+    if r.recording != NO_CLOCK:
+        asysg_stress()
+        k = asysg_clock_ticket(&r.clock, w, start, r.max_delay)
+        if k == ASYSG_LATE:
+            me.recomputed += 1
+            asysg_yield()
+    me.k = k
     return k
 
 

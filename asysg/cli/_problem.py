@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from .. import objectives, theory
 from .._files import Data
 from ..errors import InvalidArgument
+from ..prox import Prox
 
 Vector = NDArray[np.float64]
 
@@ -171,6 +173,46 @@ class Start:
             L_T=objective.L_T(max(T, 1)),
             estimated=True,
         )
+
+
+def add_prox(group: Any) -> None:
+    """Add the options of a proximal term."""
+    for name, what in (
+        ("l1", "add W ||x||_1 to what is minimised"),
+        ("l2", "add W ||x||^2/2"),
+        ("lower", "keep every entry of x at or above W"),
+        ("upper", "keep every entry of x at or below W"),
+    ):
+        group.add_argument(f"--{name}", type=float, metavar="W", help=f"{what} (not with --mpi)")
+
+
+def proximal(args: argparse.Namespace) -> Prox | None:
+    """Return the proximal term that was asked for.
+
+    Raises
+    ------
+    InvalidArgument
+        If it cannot be, or ranks are to run it.
+    """
+    given = {
+        name: getattr(args, name)
+        for name in ("l1", "l2", "lower", "upper")
+        if getattr(args, name) is not None
+    }
+    if given and args.mpi:
+        name, value = next(iter(given.items()))
+        raise InvalidArgument(
+            f"{name} must be left out with --mpi, got {value:g}. Threads have proximal steps."
+        )
+    return Prox(**given) if given else None
+
+
+def inside(start: Start, args: argparse.Namespace) -> Start:
+    """Return the start, brought into the box if there is one."""
+    prox = proximal(args)
+    if prox is None or np.isfinite(prox.value(start.x)):
+        return start
+    return replace(start, x=prox.proximal(start.x, 0.0), note=f"{start.note}, brought into the box")
 
 
 def start(objective: str, A: Any, y: Vector, seed: int) -> Start:

@@ -109,6 +109,7 @@ def add(commands: Any) -> None:
         help="prescribed (default), optimal, delay-adaptive (asysg-con, sgd), or a number; it "
         "multiplies the sum over the batch",
     )  # fmt: skip
+    _problem.add_prox(what)
     what.add_argument(
         "--form", choices=FORMS, default="plus", help="form of the theorem (default plus)"
     )
@@ -193,7 +194,8 @@ def prepared(args: argparse.Namespace) -> Prepared:
         ("labels", mapped),
         ("scaling", rescaled or "none"),
     ]
-    setup = prepare(args, objective, _problem.start(args.objective, A, y, args.seed))
+    start = _problem.inside(_problem.start(args.objective, A, y, args.seed), args)
+    setup = prepare(args, objective, start)
     serves = not args.mpi or _ranks.world().rank == 0
     name = f"{stem(args.file)}-{args.objective}-{args.method}"
     return about, setup, objective, reserve(args.out, name) if serves else {}
@@ -252,6 +254,7 @@ def check(args: argparse.Namespace) -> None:
         )
     _ranks.check(args)
     _served.check(args)
+    _problem.proximal(args)
     for name, least in (("batch_size", 1), ("updates", 1), ("max_delay", 0), ("seed", 0)):
         value = getattr(args, name)
         if isinstance(value, int) and value < least:
@@ -283,7 +286,9 @@ def prepare(args: argparse.Namespace, objective: Objective, start: _problem.Star
         start = replace(start, sigma=None, note=start.note.partition(";")[0])
         objective = objective.exact
     said = [("objective", f"{objective!r}, {start.note}")]
-    M, K = args.batch_size, args.updates
+    M, K, prox = args.batch_size, args.updates, _problem.proximal(args)
+    if prox is not None:
+        said.append(("proximal term", f"{prox}; the bounds below are of f alone"))
     if args.mpi:
         p, what, more = _ranks.workers(args), "worker", ""
     else:
@@ -330,7 +335,7 @@ def prepare(args: argparse.Namespace, objective: Objective, start: _problem.Star
             "steplength": word if args.checkpoint is not None else gamma,
             "batch_size": M,
             "n_updates": K,
-            **({} if args.mpi else {"n_threads": p}),
+            **({} if args.mpi else {"n_threads": p, "prox": prox}),
             "max_delay": enforced,
             "constants": start.constants(objective, T) if start.estimated else None,
         },
@@ -386,7 +391,8 @@ def staleness(
     pilot = minimize(
         objective, start.x, method=args.method, steplength=0.0, batch_size=M,
         n_updates=min(K, PILOT), n_threads=threads, n_records=1, rng=args.seed,
-        constants=start.constants(objective, 0), **_served.options(args),
+        constants=start.constants(objective, 0), prox=_problem.proximal(args),
+        **_served.options(args),
     )  # fmt: skip
     if pilot.status == "interrupted":
         raise KeyboardInterrupt
@@ -440,7 +446,7 @@ def report(result: Result, files: dict[str, Path]) -> None:
                 ("updates", f"{result.nit:,} of {result.n_updates:,} in {result.time:.3g} s "
                             f"({rate:.3g} a second), {result.n_recomputed:,} recomputed"),
                 ("delays", delay),
-                ("f", f"{first}{result.fun:.6g}"),
+                ("f + h" if result.prox else "f", f"{first}{result.fun:.6g}"),
                 ("ergodic norm", _text.number(result.trace.ergodic)),
             ]
         )

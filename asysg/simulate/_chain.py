@@ -24,11 +24,11 @@ def by_coordinate(log: NDArray[Any], n: int) -> Iterator[tuple[int, NDArray[np.i
 class Chain:
     """The history of one entry of x, recovered from its flight record.
 
-    Every update's record says which value its write replaced and (by `before` + `increment`)
-    which value it wrote. So the updates are edges between values, and their order is a path that
-    uses every edge once, an Eulerian path, from the start value. Where a value occurs more than
-    once there may be several such paths; they all end in the same value, and the search prefers
-    the order of the update numbers.
+    Every update's record says which value its write replaced and which value it wrote (`before` +
+    `increment`, and the proximal step if there is one). So the updates are edges between values,
+    and their order is a path that uses every edge once, an Eulerian path, from the start value.
+    Where a value occurs more than once there may be several such paths; they all end in the same
+    value, and the search prefers the order of the update numbers.
 
     Parameters
     ----------
@@ -38,6 +38,8 @@ class Chain:
         Their numbers in the run.
     start : float
         The first value.
+    written : ndarray
+        The value that each of them wrote.
 
     Attributes
     ----------
@@ -54,8 +56,14 @@ class Chain:
         If the updates do not form one chain.
     """
 
-    def __init__(self, rows: NDArray[Any], numbers: NDArray[np.int64], start: float) -> None:
-        after = (rows["before"] + rows["increment"]).tolist()
+    def __init__(
+        self,
+        rows: NDArray[Any],
+        numbers: NDArray[np.int64],
+        start: float,
+        written: NDArray[np.float64],
+    ) -> None:
+        after = written.tolist()
         replaced, before = rows["replaced"].tolist(), rows["before"].tolist()
         path = _eulerian(replaced, after, start)
         if len(path) != len(rows):

@@ -15,6 +15,7 @@ from .._core.timed import bytes_per_worker
 from .._draws import RNG
 from .._evidence import unbiased
 from .._plan import Intermediate, Plan, State, make_plan, prescribe
+from .._proximal import with_prox
 from .._run import run
 from .._served import (
     ORDERED,
@@ -27,6 +28,7 @@ from .._served import (
 )
 from ..errors import InvalidArgument
 from ..objectives import Objective
+from ..prox import Prox
 from ..result import Result
 from ..steplengths import Steplength
 from ..theory import Hypothesis, ProblemConstants
@@ -56,6 +58,7 @@ def minimize(
     n_fetch: int = 1,
     n_push: int = 1,
     record: str = "sampled",
+    prox: Prox | None = None,
     n_records: int = 200,
     form: str = "plus",
     constants: ProblemConstants | None = None,
@@ -98,6 +101,10 @@ checkpoint, checkpoint_every, progress
     record : {"sampled", "full"}
         "full", with `n_workers`: besides, one entry an update in ``Result.log``, which
         `asysg.simulate.replay` recomputes.
+    prox : Prox, optional
+        Minimise f + h: see `asysg.prox` and `asysg.minimize`. Every entry is looked at by every
+        update, that of "asysg-incon" excepted. A read that contains an update of an entry, and
+        not an earlier one, has that update with its proximal step made of what it had.
     rng : int, Generator, SeedSequence or None
         The same seed gives the same bits; samples and coordinates are those of
         `asysg.minimize` with this seed.
@@ -148,7 +155,7 @@ checkpoint, checkpoint_every, progress
     if not checkpoint_every >= 0:
         raise InvalidArgument(f"checkpoint_every must be >= 0, got {checkpoint_every!r}.")
     plan = replace(
-        plan,
+        with_prox(plan, prox),
         simulated=True,
         update="simulated",
         record=record,

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from .._core.ahead import Ahead, sparse
 from .._core.recursion import Recursion
 from .._plan import Plan, State
+from .._proximal import kernel
 from ._compiled import Compiled, schedule_key
 from .delays import Delays
 
@@ -31,6 +32,7 @@ class GivenAhead(Compiled):
             key=plan.key,
             clock=state.clock,
             slope=plan.steps.slope(plan.M),
+            prox=kernel(plan),
         )
 
     def advance(self, until: int, gamma: NDArray[np.float64]) -> None:
@@ -63,6 +65,7 @@ class GivenHistory(Compiled):
             key=plan.key,
             clock=state.clock,
             slope=plan.steps.slope(plan.M),
+            prox=kernel(plan),
         )
         self.choose = schedule.watch() if schedule.watch is not None else None
 

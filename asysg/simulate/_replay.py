@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from .. import _draws
 from .._core.recursion import Recursion
 from .._plan import Plan
+from .._proximal import kernel
 from ..errors import InvalidArgument, ReplayError
 from ..result import Result
 from ..steplengths import adapted
@@ -68,10 +69,14 @@ class Replay:
     def ergodic(self, every: int = 1) -> float:
         """Return the mean of ||grad f(x_k)||^2 over the iterates k = 1, 1 + every, ... <= nit.
 
+        With a proximal term, of the squared norm of the gradient mapping.
+
         With ``every=1`` this is the ergodic gradient norm of the run itself, no estimate.
         """
-        f, nit = _plan(self._result).objective, self._result.nit
-        norms = [float(np.sum(f.gradient(x) ** 2)) for k, x in self.iterates(every) if k <= nit]
+        plan, nit = _plan(self._result), self._result.nit
+        norms = [
+            float(np.sum(plan.gradient(x, k) ** 2)) for k, x in self.iterates(every) if k <= nit
+        ]
         return float(np.mean(norms))
 
 
@@ -119,6 +124,11 @@ def replay(result: Result) -> Replay:
         raise InvalidArgument.of(
             "result", "must be of a run whose vectors travelled in float64", plan.update,
             "What was read is known to 24 bits only.",
+        )  # fmt: skip
+    if plan.prox is not None and plan.method == "hogwild" and not plan.simulated:
+        raise InvalidArgument.of(
+            "result", "must be of a run without prox for hogwild on threads", str(plan.prox),
+            "Proximal steps among racing updates do not add up. 'asysg-con' replays.",
         )  # fmt: skip
     if result.status in ("diverged", "failed"):
         raise InvalidArgument.of(
@@ -291,6 +301,7 @@ def _stepper(
             M=plan.M,
             T=result.staleness.max or 0,
             key=plan.key,
+            prox=kernel(plan),
         )
 
         def recompute(start: int, stop: int) -> None:
@@ -307,7 +318,12 @@ def _stepper(
 
         def add(start: int, stop: int) -> None:
             rows = log[start:stop]
-            np.add.at(x, rows["coordinate"], rows["increment"])
+            if plan.prox is None:
+                np.add.at(x, rows["coordinate"], rows["increment"])
+                return
+            steps = plan.M * _gamma(plan, start, stop)
+            for i, step, t in zip(rows["coordinate"], rows["increment"], steps, strict=True):
+                x[i] = plan.prox.entry(i).proximal(x[i] + step, t)
 
         return add, x
 
@@ -357,9 +373,9 @@ def _increments(result: Result, plan: Plan, log: NDArray[Any]) -> None:
 
 def _chains(result: Result, plan: Plan, log: NDArray[Any]) -> tuple[NDArray[np.float64], int]:
     """Put the additions to every coordinate in order; return the final x and the lost updates."""
-    x, n_lost = plan.x0.copy(), 0
+    x, n_lost, after = plan.x0.copy(), 0, _written(plan, log)
     for i, rows in by_coordinate(log, plan.objective.n):
-        chain = Chain(log[rows], rows, float(plan.x0[i]))
+        chain = Chain(log[rows], rows, float(plan.x0[i]), after[rows])
         x[i] = chain.versions[-1]
         n_lost += chain.n_lost
     if plan.update == "atomic":
@@ -368,18 +384,28 @@ def _chains(result: Result, plan: Plan, log: NDArray[Any]) -> tuple[NDArray[np.f
     return x, n_lost
 
 
+def _written(plan: Plan, log: NDArray[Any]) -> NDArray[np.float64]:
+    """Return what every update of one coordinate wrote to it."""
+    after = np.asarray(log["before"] + log["increment"])
+    if plan.prox is not None:
+        t = plan.M * _gamma(plan, 0, len(log))
+        for i, rows in by_coordinate(log, plan.objective.n):
+            after[rows] = plan.prox.entry(i).proximal(after[rows], t[rows])
+    return after
+
+
 def _windows(result: Result, plan: Plan, log: NDArray[Any]) -> None:
     """Every value read is a version of its entry that the recorded window allows.
 
     It contains all updates before the window, and none that has the reader's own number or a
     later one.
     """
-    reads = _reads(result)
+    reads, after = _reads(result), _written(plan, log)
     rows_of = dict(by_coordinate(log, plan.objective.n))
     none = np.empty(0, dtype=np.int64)
     for j in range(plan.objective.n):
         rows = rows_of.get(j, none)
-        chain = Chain(log[rows], rows, float(plan.x0[j]))
+        chain = Chain(log[rows], rows, float(plan.x0[j]), after[rows])
         # earliest[v]: the largest start for which version v still contains all that it must;
         # latest[v]: the largest number among the updates version v contains.
         missing = np.append(chain.order, len(log))[::-1]

@@ -13,6 +13,7 @@ from .._core.timed import Timed
 from .._core.turns import Turns
 from .._draws import RNG
 from .._plan import Plan, State, make_plan
+from .._proximal import kernel
 from .._served import ORDERED
 from ..errors import InvalidArgument
 from ..objectives import CosineQuadratic
@@ -78,6 +79,7 @@ class TimedWorkers(Compiled):
                 n_push=plan.n_push,
                 n_fetch=plan.n_fetch,
                 slope=plan.steps.slope(plan.M),
+                prox=kernel(plan),
                 **workers,
             )
         self.log_dtype = self.kernel.log_dtype

@@ -28,6 +28,7 @@ def con(
     gamma: Vector,
     delays: NDArray[np.int64],
     samples: NDArray[np.uint64],
+    prox: Callable[[Vector, float], Vector] | None = None,
 ) -> Iterator[Vector]:
     r"""AsySG-con: ``x[k+1] = x[k] - gamma[k] * sum_m G(x[k - tau[k, m]]; xi[k, m])``.
 
@@ -42,6 +43,9 @@ def con(
     delays : ndarray of shape (K, M)
         tau, cut to 0..k: nothing is older than the start.
     samples : ndarray of shape (K, M)
+    prox : callable, optional
+        ``prox(v, t)``, the proximal step that ends every update, with ``t = gamma[k] * M`` (as
+        ``Prox.proximal`` does).
 
     Yields
     ------
@@ -58,7 +62,8 @@ def con(
         reads = k - np.minimum(k, delays[k])
         for read, group in groupby(range(len(reads)), reads.__getitem__):
             minibatch(x[read], samples[k, list(group)], g)
-        x.append(x[k] - gamma[k] * g)
+        step = x[k] - gamma[k] * g
+        x.append(step if prox is None else prox(step, gamma[k] * delays.shape[1]))
         yield x[-1]
 
 
@@ -70,6 +75,7 @@ def incon(
     samples: NDArray[np.uint64],
     coordinates: NDArray[np.int64],
     seen: NDArray[np.uint8] | None = None,
+    prox: Callable[[Vector, float], Vector] | None = None,
 ) -> Iterator[Vector]:
     r"""AsySG-incon: ``x[k+1] = x[k] - gamma[k] * sum_m G_i(xhat[k, m]; xi[k, m]) e_i``.
 
@@ -90,6 +96,8 @@ def incon(
     seen : ndarray of shape (K, M, T), optional
         Entry (k, m, t): the read contains update k - 1 - t although t < tau[k, m]. Without it
         none of these, which is the read of Algorithm 1.
+    prox : callable, optional
+        As in `con`; of an update's coordinate alone, in x and in a read that contains the update.
 
     Yields
     ------
@@ -102,6 +110,13 @@ def incon(
     """
     x = [np.array(x0, dtype=np.float64)]
     increments: list[float] = []
+
+    def add(x: Vector, j: int) -> None:
+        """Make update j, of a coordinate of x."""
+        x[coordinates[j]] += increments[j]
+        if prox is not None:
+            x[coordinates[j]] = prox(x, gamma[j] * delays.shape[1])[coordinates[j]]
+
     for k in range(len(gamma)):
         i = int(coordinates[k])
         g = 0.0
@@ -110,11 +125,11 @@ def incon(
             read = x[k - tau].copy()
             for j in range(k - tau, k):
                 if seen is not None and seen[k, m, k - 1 - j]:
-                    read[coordinates[j]] += increments[j]
+                    add(read, j)
             g += partial(read, int(samples[k, m]), i)
         increments.append(-(gamma[k] * g))
         step = x[k].copy()
-        step[i] += increments[k]
+        add(step, k)
         x.append(step)
         yield step
 

@@ -179,6 +179,11 @@ def examine(result: Result, *, alpha: float = TOTAL_FALSE_ALARM) -> Examination:
             result.method,
             "",
         )
+    if result.prox is not None:
+        raise InvalidArgument.of(
+            "result", "must be of a run without prox", result.prox,
+            "What an update did is then not its gradient alone; asysg.simulate.replay checks it.",
+        )  # fmt: skip
     try:
         replay(result)
     except ReplayError as error:

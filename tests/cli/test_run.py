@@ -424,3 +424,17 @@ def test_help_names_every_option(capsys):
                  "steplength", "form", "seed", "record", "checkpoint", "out", "json",
                  "no-progress", "positive", "scale", "max-features"):  # fmt: skip
         assert re.search(rf"--{name}\b", out)
+
+
+def test_proximal_terms(run, small, tmp_path):
+    code, out, _ = run(
+        small, "--l1", 0.05, "--l2", 0.01, "--lower", 0.25, "--updates", 2000, "--threads", 1
+    )
+    assert code == 0
+    assert "proximal term l1 = 0.05, l2 = 0.01, box [0.25, inf]" in out
+    assert "from x = 0, brought into the box" in out
+    assert "no proximal term" in out
+    saved = asysg.Result.from_json(next((tmp_path / "out").glob("*.json")))
+    assert saved.x.min() == 0.25
+    assert "l1 must be a finite number >= 0, got -1" in refused(run(small, "--l1", -1))
+    assert "l2 must be left out with --mpi, got 1" in refused(run(small, "--l2", 1, "--mpi"))

@@ -10,8 +10,10 @@ from scipy import sparse as scipy_sparse
 
 from asysg import _draws, objectives
 from asysg._core.ahead import Ahead, sparse
+from asysg._core.proximal import Proximal
 from asysg._core.recursion import Recursion
 from asysg._core.threads import Threads
+from asysg.prox import Prox
 from asysg.simulate import delays, recursion
 
 
@@ -55,12 +57,13 @@ problems = st.fixed_dictionaries(
         "whole": st.booleans(),
         "constant": st.booleans(),
         "sync_every": st.integers(1, 50),
+        "prox": st.sampled_from([None, "elastic", "box"]),
     }
 )
 
 
 class Problem:
-    def __init__(self, family, seed, n, K, M, T, cut, whole, constant, sync_every):
+    def __init__(self, family, seed, n, K, M, T, cut, whole, constant, sync_every, prox):
         rng = np.random.default_rng(seed)
         self.obj = ALL[family](rng, n)
         n = self.obj.n
@@ -71,16 +74,24 @@ class Problem:
         self.cut = min(cut, K)
         self.gamma = np.full(K, 0.07) if constant else rng.uniform(0, 0.1, size=K)
         self.steps = self.gamma[:1] if constant else self.gamma
+        self.prox = self.term = None
+        if prox is not None:
+            lower, upper = np.sort(rng.normal(size=(2, n)), axis=0)
+            self.prox = Prox(0.3, 0.2) if prox == "elastic" else Prox(0.1, 0.0, lower, upper)
+            self.term = Proximal(self.prox.l1, self.prox.l2, *self.prox.bounds(n))
+            self.x0 = self.prox.proximal(self.x0, 0.0)
 
     def block(self, start, stop):
         return self.steps if len(self.steps) == 1 and self.K > 1 else self.gamma[start:stop]
 
     def oracle(self, table, seen=None):
         samples = _draws.samples(self.key, np.arange(self.K), self.M, self.obj.n_samples)
+        prox = self.prox and self.prox.proximal
+        common = self.x0, self.gamma, table, samples
         if self.whole:
-            return list(recursion.con(self.obj.minibatch, self.x0, self.gamma, table, samples))
+            return list(recursion.con(self.obj.minibatch, *common, prox=prox))
         i = _draws.coordinates(self.key, np.arange(self.K), self.n)
-        return list(recursion.incon(self.obj.partial, self.x0, self.gamma, table, samples, i, seen))
+        return list(recursion.incon(self.obj.partial, *common, i, seen, prox=prox))
 
 
 @given(problems)
@@ -99,6 +110,7 @@ def test_serial_threads(drawn):
             key=p.key,
             max_delay=-1,
             recording=recording,
+            prox=p.term,
         )
         for start, stop in ((0, p.cut), (p.cut, p.K)):
             engine.advance(stop, p.block(start, stop))
@@ -110,7 +122,7 @@ def test_serial_threads(drawn):
 @given(problems)
 def test_serial_replica(drawn):
     """A lone worker's replica is the iterate, however often it is merged, and is never stale."""
-    p = Problem(**{**drawn, "constant": True})
+    p = Problem(**{**drawn, "constant": True, "prox": None})
     expected = p.oracle(np.zeros((p.K, p.M), dtype=np.int64))
     for recording in (False, "sampled", "full", "full+reads"):
         engine = Threads(
@@ -138,13 +150,12 @@ def test_given_delays(drawn):
     schedule = delays.uniform(p.T)
     table = schedule.table((1, 2), 0, p.K, p.M)
     expected = p.oracle(table)
-    engine = Recursion(p.obj._capsule, p.x0, whole=p.whole, M=p.M, T=p.T, key=p.key)
+    common = {"whole": p.whole, "M": p.M, "T": p.T, "key": p.key, "prox": p.term}
+    engine = Recursion(p.obj._capsule, p.x0, **common)
     for start, stop in ((0, p.cut), (p.cut, p.K)):
         engine.advance(stop, p.block(start, stop), table[start:stop])
         pending = engine.pending()
-        engine = Recursion(
-            p.obj._capsule, engine.x, whole=p.whole, M=p.M, T=p.T, key=p.key, clock=stop
-        )
+        engine = Recursion(p.obj._capsule, engine.x, **common, clock=stop)
         engine.restore(pending)
         if stop:
             np.testing.assert_array_equal(engine.x, expected[stop - 1])
@@ -161,7 +172,10 @@ def test_given_delays_without_a_history(drawn, family, exponent, data):
     expected = p.oracle(table)
 
     def make(x, clock):
-        return Ahead(p.obj._capsule, x, whole=p.whole, M=p.M, T=p.T, K=p.K, key=p.key, clock=clock)
+        return Ahead(
+            p.obj._capsule, x, whole=p.whole, M=p.M, T=p.T, K=p.K, key=p.key, clock=clock,
+            prox=p.term,
+        )  # fmt: skip
 
     engine = make(p.x0, 0)
     while engine.clock < p.K:
@@ -202,7 +216,7 @@ def test_given_read_sets(drawn, probability):
     schedule = delays.subsets(p.T, probability)
     table, seen = (f((1, 2), 0, p.K, p.M) for f in (schedule.table, schedule.seen))
     expected = p.oracle(table, seen)
-    engine = Recursion(p.obj._capsule, p.x0, whole=False, M=p.M, T=p.T, key=p.key)
+    engine = Recursion(p.obj._capsule, p.x0, whole=False, M=p.M, T=p.T, key=p.key, prox=p.term)
     for start, stop in ((0, p.cut), (p.cut, p.K)):
         engine.advance(stop, p.block(start, stop), table[start:stop], seen[start:stop])
         if stop:

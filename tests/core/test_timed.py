@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from asysg import _draws, objectives
+from asysg._core.proximal import Proximal
 from asysg._core.timed import PAUSE, Timed
+from asysg.prox import Prox
 from asysg.simulate import recursion, speeds
 
 
@@ -40,13 +42,18 @@ SPEEDS = {
     st.integers(1, 40),
     st.integers(1, 3),
     st.sampled_from([None, 0, 2, 30]),
+    st.sampled_from([None, Prox(0.2, 0.1, -0.5, 0.7)]),
     st.integers(0, 2**32),
     st.data(),
 )
-def test_the_specification(family, law, whole, p, K, M, max_delay, seed, data):
+def test_the_specification(family, law, whole, p, K, M, max_delay, prox, seed, data):
     rng, n = np.random.default_rng(seed), 4
     obj, x0, key = problem(rng, family, n), rng.normal(size=n), _draws.key_from(rng)
     gamma = rng.uniform(0, 0.1, size=K)
+    term, proximal = None, None
+    if prox is not None:
+        x0, proximal = np.clip(x0, prox.lower, prox.upper), prox.proximal
+        term = Proximal(prox.l1, prox.l2, *prox.bounds(n))
     law = SPEEDS[law]
     most = 60 * K + p + 60  # cycles, with those that come too late
     compute, other, server = law.times((3, 4), 0, most)
@@ -62,7 +69,7 @@ def test_the_specification(family, law, whole, p, K, M, max_delay, seed, data):
         return Timed(
             obj._capsule, x, whole=whole, M=M, p=p, K=K, key=key,
             max_delay=-1 if max_delay is None else max_delay, factor=law.factor(p),
-            pauses=law.pauses(p), full=True, clock=clock,
+            pauses=law.pauses(p), full=True, clock=clock, prox=term,
         )  # fmt: skip
 
     engine, logs, times, delays = make(x0, 0), [], [], []
@@ -91,10 +98,10 @@ def test_the_specification(family, law, whole, p, K, M, max_delay, seed, data):
     samples = _draws.samples(key, log["draw"], M, obj.n_samples)
     table = np.repeat(tau[:, np.newaxis], M, axis=1)
     if whole:
-        *_, last = recursion.con(obj.minibatch, x0, gamma, table, samples)
+        *_, last = recursion.con(obj.minibatch, x0, gamma, table, samples, proximal)
     else:
         i = _draws.coordinates(key, log["draw"], n)
-        *_, last = recursion.incon(obj.partial, x0, gamma, table, samples, i)
+        *_, last = recursion.incon(obj.partial, x0, gamma, table, samples, i, prox=proximal)
     np.testing.assert_array_equal(engine.x, last)
     counted = engine.histogram + sum(h for h, *_ in delays)
     np.testing.assert_array_equal(counted, np.bincount(np.frexp(tau)[1], minlength=64))

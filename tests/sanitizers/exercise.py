@@ -17,6 +17,7 @@ import numpy as np
 
 import asysg
 from asysg import _draws, objectives
+from asysg._core.proximal import Proximal
 from asysg._core.served import METHODS as SERVED
 from asysg._core.served import Served
 from asysg._core.threads import Threads
@@ -25,6 +26,7 @@ METHODS = ("asysg-con", "asysg-incon", "hogwild")
 LOCK_FREE = METHODS[1:]
 RECORDS = (False, "sampled", "full", "full+reads")
 BLOCKS = (40, 100, 60)
+TERM = Proximal(0.5, 0.5, np.array([-1.0]), np.array([1.0]))
 
 
 def families() -> dict[str, Any]:
@@ -101,11 +103,26 @@ def settings() -> Iterator[dict[str, Any]]:
             "n_push": n_push,
             "n_fetch": n_push * pushes,
         }
+    for p, M, method, record, lazy, max_delay in itertools.product(
+        (1, 2, 3, 4), (1, 2), METHODS, RECORDS, (False, True), (-1, 3)
+    ):
+        if (lazy and method != "hogwild") or (record is False and max_delay >= 0):
+            continue
+        yield {
+            "p": p,
+            "M": M,
+            "method": method,
+            "recording": record,
+            "prox": TERM,
+            "lazy": lazy,
+            "max_delay": max_delay,
+        }
 
 
 def gamma(block: int, how: dict[str, Any]) -> Any:
-    """Steplengths of a block: where workers step on copies of x it takes one."""
-    return np.full(1 if how.get("sync_every") or how.get("n_fetch", 1) > 1 else block, 1e-3)
+    """Steplengths of a block: where workers step on copies of x or steps wait it takes one."""
+    one = how.get("sync_every") or how.get("n_fetch", 1) > 1 or how.get("lazy")
+    return np.full(1 if one else block, 1e-3)
 
 
 def blocks(objective: Any, **how: Any) -> int:

@@ -117,7 +117,7 @@ def chain(updates, start):
     rows = np.zeros(len(updates), dtype=[(name, float) for name in names])
     for row, (increment, before, replaced) in zip(rows, updates, strict=True):
         row["increment"], row["before"], row["replaced"] = increment, before, replaced
-    return Chain(rows, np.arange(len(updates)), start)
+    return Chain(rows, np.arange(len(updates)), start, rows["before"] + rows["increment"])
 
 
 def test_chain_by_hand():
