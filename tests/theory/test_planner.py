@@ -315,12 +315,12 @@ def test_orders_are_ordered(c, share, seconds):
 
 @given(c=constants, share=small, seconds=crews)
 def test_no_guarantee_is_below_the_lower_bound(c, share, seconds):
-    """Orders of whatever constant: ours are at most 40 times the lower bound and at least it."""
+    """Orders of whatever constant: ours are at most 20 times the lower bound and at least it."""
     eps = share * 2 * c.L * c.gap
     least = orders(c, eps=eps, seconds=seconds)[-1].seconds
     best = min(predict(m, c, eps=eps, seconds=seconds, fastest=True).seconds for m in METHODS)
     assume(best > 4 * min(seconds))
-    assert least <= best <= 40 * least
+    assert least <= best <= 20 * least
 
 
 @pytest.mark.parametrize(
