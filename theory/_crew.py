@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ._check import ROUNDING, number, whole
+from ._delay_aware import DelayProfile
 from ._errors import InvalidArgument
 
 if TYPE_CHECKING:
@@ -86,6 +87,15 @@ class Crew:
         np.fill_diagonal(between, 1.0)
         found: Array = between @ self.count - 1
         return found
+
+    def profile(self) -> DelayProfile:
+        """Return bounds of the schedule's constants.
+
+        Over one update at most one gradient of every other worker is on its way.
+        """
+        delays, others = self.delays(), float(self.size - 1)
+        C = float(delays @ self.count - delays.min())
+        return DelayProfile(int(delays.max()), others, others, C)
 
     def time_of(self, K: int) -> float:
         """Return when K updates are done if none is thrown away: then or before.

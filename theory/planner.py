@@ -22,7 +22,6 @@ from scipy.optimize import minimize_scalar
 from ._check import choice, number
 from ._constants import ProblemConstants
 from ._crew import CLOCK_ERROR, Crew, largest_delay, positive_seconds, time_of_updates
-from ._delay_aware import DelayProfile
 from ._target import fresh_read_bound, least_updates, with_delays, without_delays
 from ._theorems import frame
 
@@ -218,10 +217,12 @@ def predict(
     assert best is not None  # all that ever deliver always count
     found, m, M = best
     samples = M * m if method == "sync" else M
-    taking_part = m if fastest else p
+    taking_part, note = (m, found.note) if fastest else (p, found.note)
+    if m < taking_part:
+        note = "; ".join(filter(None, [note, f"only the {m} fastest deliver before the end"]))
     return Prediction(
         method, found.seconds, found.updates, found.y / samples, M, taking_part, found.T,
-        found.reference, found.note,
+        found.reference, note,
     )  # fmt: skip
 
 
@@ -259,13 +260,12 @@ def _reference(T: int, fresh: bool) -> str:
 def _schedule_aware(
     c: ProblemConstants, eps: float, M: int, crew: Crew, top: float = math.inf
 ) -> _Run:
-    delays, p = crew.delays(), crew.size
-    # Over one update at most one gradient of every other worker is on its way.
-    T, C = int(delays.max()), float(delays @ crew.count - delays.min())
-    profile = DelayProfile(T, float(p - 1), float(p - 1), C)
+    profile = crew.profile()
+    T = profile.tau_max
     y, K, fresh = with_delays(c, eps, M, T, profile=profile, fresh=True, top=top)
     reference = SERIAL if T == 0 else FRESH_SCHEDULE if fresh else SCHEDULE
-    return _Run(crew.time_of(K), K, y, T, reference, f"mean delay {p - 1}, C = {C:.6g} at most")
+    note = f"mean delay {profile.tau_avg:g}, C = {profile.C:.6g} at most"
+    return _Run(crew.time_of(K), K, y, T, reference, note)
 
 
 def _threshold(c: ProblemConstants, eps: float, M: int, crew: Crew) -> _Run:

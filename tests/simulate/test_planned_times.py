@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from asysg import objectives, simulate
 from asysg.simulate import recursion, speeds
 from asysg.theory import ProblemConstants, baselines, moments, planner
+from asysg.theory._crew import Crew
 
 EVERY = 10**9  # cycles: the speeds are constant
 
@@ -117,6 +118,75 @@ def test_a_threshold_picks_the_fastest(server):
     assert time[-1] <= found.seconds * (1 + 1e-12)
     read = start[start > 0]
     assert np.unique(read).size == read.size
+
+
+@given(seconds=crews, server=st.sampled_from([0.0, 0.1, 1.0]), data=st.data())
+def test_whom_a_threshold_shuts_out(seconds, server, data):
+    crew = Crew.of(np.sort(seconds), 1, server)
+    g = data.draw(st.integers(1, crew.busy.size))
+    T, alone = crew.quickest(g)
+    worker, start, time = history(sorted(seconds), 300, server=server, max_delay=T)
+    if alone:
+        assert worker.max() < crew.count[:g].sum()
+        assert time[-1] <= crew.time_of_quickest(300, g) * (1 + 1e-12)
+        read = start[start > 0]
+        assert np.unique(read).size == read.size
+    # Twice as slow as all of them together are fast is slow enough.
+    if g < crew.busy.size and server == 0 and crew.busy[g] > 2 * T * crew.busy[g - 1] > 0:
+        assert alone
+
+
+@given(seconds=crews, server=servers)
+def test_the_schedule_keeps_to_its_profile(seconds, server):
+    _, start, _ = history(seconds, 300, server=server)
+    found = baselines.delay_profile((np.arange(300) - start)[:, None])
+    bound = Crew.of(np.sort(seconds), 1, server).profile()
+    assert found.tau_max <= bound.tau_max
+    assert found.tau_avg <= bound.tau_avg
+    assert found.tau_C <= bound.tau_C
+    assert found.C <= bound.C
+
+
+@pytest.mark.parametrize("seconds", [[1.0] * 5, [1.0, 1.0, 1.0, 40.0]])
+def test_profiles_are_nearly_reached(seconds):
+    _, start, _ = history(seconds, 2000)
+    found = baselines.delay_profile((np.arange(2000) - start)[:, None])
+    bound = Crew.of(np.array(seconds), 1, 0.0).profile()
+    assert found.tau_avg >= 0.98 * (len(seconds) - 1)
+    assert found.C >= 0.9 * bound.C
+
+
+@given(
+    seconds=crews,
+    server=servers,
+    sigma=st.sampled_from([0.1, 0.3, 1.0]),
+    share=st.floats(0.05, 0.5),
+)
+def test_steps_that_adapt_are_as_long_as_planned(seconds, server, sigma, share):
+    """The theorem, at the steps that the simulator's delays give."""
+    c = ProblemConstants(gap=1.0, sigma=sigma, L=1.0)
+    eps = 2 * share
+    found = planner.predict("delay-adaptive", c, eps=eps, seconds=seconds, server=server)
+    K, M = found.updates, found.batch_size
+    assert K < 10**5
+    if found.reference == planner.ADAPTIVE:
+        worker, start, _ = history([M * t for t in sorted(seconds)], K, server=server)
+        delays, p = np.arange(K) - start, worker.max() + 1  # of those who deliver in time
+        steps = baselines.delay_adaptive_steps(found.gamma, c, delays, M=M)
+        value = baselines.delay_adaptive_bound(steps, c, gamma=found.gamma, P=int(p), M=M)
+        assert value <= eps * (1 + 1e-12)
+
+
+def test_steps_of_the_slow_are_what_the_plan_allows_for():
+    c = ProblemConstants(gap=1.0, sigma=0.1, L=1.0)
+    seconds = [1.0, 1.0, 1.0, 30.0]
+    found = planner.predict("delay-adaptive", c, eps=0.02, seconds=seconds)
+    assert found.reference == planner.ADAPTIVE
+    _, start, _ = history(seconds, found.updates)
+    steps = baselines.delay_adaptive_steps(found.gamma, c, np.arange(found.updates) - start)
+    assert 0 < np.count_nonzero(steps < found.gamma * (1 - 1e-9)) < found.updates
+    value = baselines.delay_adaptive_bound(steps, c, gamma=found.gamma, P=4)
+    assert 0.9 * 0.02 <= value <= 0.02
 
 
 def mean_norm(gamma, start, L, c, K):
