@@ -315,11 +315,11 @@ def threads_engine(plan: Plan, p: int, x: Any, clock: int = 0, law: Skip | None 
         "clock": clock,
     }
     if plan.method in SERVED:
-        more = {"delay": plan.delay or 0, "n_push": plan.n_push, "n_fetch": plan.n_fetch}
-        return Served(capsule, x, **given, **more)
+        given |= {"delay": plan.delay or 0, "n_push": plan.n_push, "n_fetch": plan.n_fetch}
+        return Served(capsule, x, **given)
     if plan.lazy:
         given["method"] = "hogwild"
-    more = {
+    given |= {
         "lossy": plan.update == "lossy",
         "sync_every": plan.sync_every or 0,
         "skip": law,
@@ -327,7 +327,7 @@ def threads_engine(plan: Plan, p: int, x: Any, clock: int = 0, law: Skip | None 
         "prox": kernel(plan),
         "lazy": plan.lazy,
     }
-    return Threads(capsule, x, **given, **more)
+    return Threads(capsule, x, **given)
 
 
 def expected_delay(plan: Plan, p: int, law: Skip | None) -> int:

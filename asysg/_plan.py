@@ -70,11 +70,11 @@ class Plan:
     prox: Prox | None = None
     lazy: bool = False  # its steps wait until an entry is looked at
     n_push: int = 1  # local steps an update is made of (downpour)
+    n_fetch: int = 1  # and between two fetches
+    delay: int | None = None  # of every update but the first ones (delayed)
     # Gradients under way at once, at most; None where nothing bounds how many miss an update.
     in_flight: int | None = 1
     one_read: bool = True  # all samples of an update read with the same delay
-    n_fetch: int = 1  # and between two fetches
-    delay: int | None = None  # of every update but the first ones (delayed)
     simulated: bool = False
     scheduler: str | None = None  # of a simulated run: its delays or speeds, in words
     virtual_workers: int = 0  # and how many workers have a virtual clock
@@ -96,11 +96,6 @@ class Plan:
         """Whether steplengths shrink with the delay of their update."""
         return self.wanted == _adaptive.NAME or self.steps.L is not None
 
-
-def algorithm_of(method: str) -> str:
-    """Return the algorithm whose theorem applies to a method."""
-    return "incon" if method in OF_A_COORDINATE else "con"
-
     def value(self, x: NDArray[np.float64]) -> float:
         """Return what is minimised: f(x), or f(x) + h(x)."""
         return float(self.objective.value(x)) + (self.prox.value(x) if self.prox else 0.0)
@@ -111,6 +106,11 @@ def algorithm_of(method: str) -> str:
         if self.prox is None:
             return gradient
         return self.prox.gradient_mapping(x, gradient, self.M * self.steps.at(min(k, self.K)))
+
+
+def algorithm_of(method: str) -> str:
+    """Return the algorithm whose theorem applies to a method."""
+    return "incon" if method in OF_A_COORDINATE else "con"
 
 
 @dataclass

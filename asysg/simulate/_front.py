@@ -248,11 +248,6 @@ def _with_delays(plan: Plan, schedule: Delays) -> tuple[Plan, Delays]:
             f"checkpoint must be left out with delays {schedule.name}, got "
             f"{str(plan.checkpoint.path)!r}. What chooses them is not stored."
         )
-    if (schedule.T + 1) * plan.M >= 2**30:
-        raise InvalidArgument(
-            "delays must be so short that T * batch_size is below 2**30, got "
-            f"T = {schedule.T} and batch_size {plan.M}."
-        )
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     size = history_bytes(plan, schedule)
     if size > memory:
@@ -260,6 +255,11 @@ def _with_delays(plan: Plan, schedule: Delays) -> tuple[Plan, Delays]:
             f"delays must be so short that the iterates they may read fit the memory, got "
             f"T = {schedule.T} for n = {plan.objective.n}, {size} bytes. 'asysg-incon' and sparse "
             "objectives need no history."
+        )
+    if (schedule.T + 1) * plan.M >= 2**30:
+        raise InvalidArgument(
+            "delays must be so short that T * batch_size is below 2**30, got "
+            f"T = {schedule.T} and batch_size {plan.M}."
         )
     plan = replace(
         plan,
