@@ -14,7 +14,7 @@ from .errors import InvalidArgument
 from .prox import Prox
 
 #: The methods whose updates may end with a proximal step.
-METHODS = ("sgd", "asysg-con", "asysg-incon", "hogwild")
+METHODS = ("sgd", "asysg-con", "asysg-incon", "asyscd", "hogwild")
 
 
 def with_prox(plan: Plan, prox: Prox | None) -> Plan:

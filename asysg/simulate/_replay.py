@@ -321,7 +321,7 @@ def _stepper(
             if plan.prox is None:
                 np.add.at(x, rows["coordinate"], rows["increment"])
                 return
-            steps = plan.M * _gamma(plan, start, stop)
+            steps = plan.M * _gamma(plan, log, start, stop)
             for i, step, t in zip(rows["coordinate"], rows["increment"], steps, strict=True):
                 x[i] = plan.prox.entry(i).proximal(x[i] + step, t)
 
@@ -388,7 +388,7 @@ def _written(plan: Plan, log: NDArray[Any]) -> NDArray[np.float64]:
     """Return what every update of one coordinate wrote to it."""
     after = np.asarray(log["before"] + log["increment"])
     if plan.prox is not None:
-        t = plan.M * _gamma(plan, 0, len(log))
+        t = plan.M * _gamma(plan, log, 0, len(log))
         for i, rows in by_coordinate(log, plan.objective.n):
             after[rows] = plan.prox.entry(i).proximal(after[rows], t[rows])
     return after
