@@ -284,11 +284,10 @@ def minimize(
     elif plan.wanted is not None:
         plan = prescribe(plan, 0 if plan.adaptive else expected_delay(plan, p, law))
     engine = threads_engine(plan, p, x, state.clock, law)
-    if isinstance(engine, Served) or plan.lazy:
-        if plan.checkpoint is not None:
-            plan.checkpoint.pending = engine.pending
-            if stored is not None:
-                engine.restore(state.pending)
+    if plan.checkpoint is not None and (isinstance(engine, Served) or plan.lazy):
+        plan.checkpoint.pending = engine.pending
+        if stored is not None:
+            engine.restore(state.pending)
     result = run(plan, engine, state, lambda: max(1, engine.team))
     if 0 < engine.team < p:
         warnings.warn(

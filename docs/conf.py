@@ -51,7 +51,9 @@ html_title = "asysg"
 html_theme_options = {"show_toc_level": 2, "navigation_with_keys": False}
 
 
-COMMANDS = ("run", "plan", "speedup", "calibrate", "cifar", "phase", "verify", "info")
+COMMANDS = (
+    "run", "plan", "compare", "speedup", "calibrate", "cifar", "phase", "verify", "info"
+)  # fmt: skip
 
 
 def help_of_the_commands(app):

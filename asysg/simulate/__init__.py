@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from . import adversary, calibration, delays, phases, recursion, speeds, speedups
+from . import adversary, calibration, comparisons, delays, phases, recursion, speeds, speedups
 from ._front import minimize
 from ._replay import Replay, replay
 from ._timed import Forecast, forecast
@@ -15,6 +15,7 @@ __all__ = [
     "Replay",
     "adversary",
     "calibration",
+    "comparisons",
     "delays",
     "forecast",
     "minimize",

@@ -88,7 +88,7 @@ def curves_to_rows(curves: Mapping[int, Trace]) -> list[Row]:
     losses = np.concatenate([trace.f for trace in curves.values()])
     # A loss beyond the largest float is a loss all the same: it counts as the largest.
     target = float(np.median(np.nan_to_num(losses, nan=np.inf)))
-    reached = {p: _reach(curves[p], target) for p in sorted(curves)}
+    reached = {p: reach(curves[p], target) for p in sorted(curves)}
     updates_1, seconds_1 = reached[1]
     return [
         Row(p, target, updates, seconds, p * _ratio(updates_1, updates), _ratio(seconds_1, seconds))
@@ -100,7 +100,7 @@ def _ratio(one: float, other: float) -> float:
     return one / other if other > 0 else float("nan")
 
 
-def _reach(trace: Trace, target: float) -> tuple[float, float]:
+def reach(trace: Trace, target: float) -> tuple[float, float]:
     """Return updates and seconds until the loss is first at most `target`."""
     below = np.flatnonzero(trace.f <= target)
     if not below.size:
