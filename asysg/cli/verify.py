@@ -20,6 +20,9 @@ def add(commands: Any) -> None:
     )
     command.add_argument("--quick", action="store_true", help="fewer and shorter runs")
     command.add_argument(
+        "--all", action="store_true", help="also every other method, each against its own theorem"
+    )
+    command.add_argument(
         "--threads", type=int, metavar="P", help="threads (default: the usable cores)"
     )
     command.add_argument(
@@ -54,6 +57,11 @@ def check(args: argparse.Namespace) -> int:
         print(_tightness.text(found))
         print(f"saved as {_tightness.save(found, args.out)}")
         return 0
+    more: dict[str, Any] = {}
+    if args.all:
+        from ..verify._suite import KINDS
+
+        more["kinds"] = KINDS
     report = verify.suite(
         quick=args.quick,
         n_threads=args.threads,
@@ -62,6 +70,7 @@ def check(args: argparse.Namespace) -> int:
         out=args.out,
         steplength_factor=args.steplength_factor,
         progress=True,
+        **more,
     )
     print(report.table())
     print(f"saved in {args.out}")

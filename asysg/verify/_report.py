@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidArgument
-from ..theory import Certificate
+from ..theory import AdaptiveSteps, Certificate
 from ..theory.testing import Outcome
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Row:
 
     Attributes
     ----------
-    kind : {"ordinary", "tight", "exact", "lemma", "trace"}
+    kind : {"ordinary", "tight", "exact", "lemma", "trace", "method"}
         See `asysg.verify.suite`.
     objective, method, run : str
         What was run; `run` says on what: "2 threads", or given delays.
@@ -297,6 +297,11 @@ def _threads(p: int) -> str:
     return "1 thread" if p == 1 else f"{p} threads"
 
 
+def _gamma(certificate: Certificate) -> str:
+    steps = certificate.gamma
+    return f"{steps.gamma:.3g}" if isinstance(steps, AdaptiveSteps) else f"{steps:.3g}"
+
+
 def _word(value: Any) -> Any:
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
@@ -312,7 +317,7 @@ _SETTING: list[Column] = [
     ("K", lambda r: str(r.certificate.K)),
     ("Tm", lambda r: str(r.T_measured)),
     ("Tc", lambda r: str(r.certificate.T)),
-    ("gamma", lambda r: f"{r.certificate.gamma:.3g}"),
+    ("gamma", lambda r: _gamma(r.certificate)),
 ]
 _BOUND: list[Column] = [
     ("bound", lambda r: f"{r.bound:.4g}"),
@@ -376,6 +381,11 @@ BLOCKS: dict[str, tuple[str, list[Column]]] = {
             *_TEST,
             *_VERDICT,
         ],
+    ),
+    "method": (
+        "OTHER METHODS on real threads, each against its own theorem ({R} replicates): what users "
+        "see; could convict gross errors only",
+        [*_SETTING, ("form", lambda r: r.certificate.form), *_BOUND, *_VERDICT],
     ),
 }
 

@@ -18,13 +18,15 @@ from .._check import integer, number
 from .._core.openmp import openmp_version
 from ..errors import InvalidArgument
 from ..theory.testing import TOTAL_FALSE_ALARM, ErrorBudget
-from . import _exact, _flights, _lemma, _ordinary, _tight
+from . import _exact, _flights, _lemma, _methods, _ordinary, _tight
 from ._instances import chosen
 from ._report import Report, Row
 from ._settings import Settings
 
 #: Kinds of rows, each with random streams of its own, in this order.
-KINDS = ("tight", "exact", "ordinary", "lemma", "trace")
+KINDS = ("tight", "exact", "ordinary", "lemma", "trace", "method")
+#: Those that are made unless others are asked for.
+DEFAULT = KINDS[:-1]
 
 Tick = Callable[[], object]
 
@@ -93,12 +95,20 @@ def _traces(settings: Settings, names: Sequence[str]) -> list[Job]:
     return [_single(1, _flights.flight_row, flight) for flight in flights]
 
 
+def _others(settings: Settings, names: Sequence[str]) -> list[Job]:
+    runs = _ordinary.replicates(settings)
+    return [
+        _single(runs, _methods.method_row, name, way) for name in names for way in _methods.WAYS
+    ]
+
+
 MAKERS = {
     "tight": _tights,
     "exact": _exacts,
     "ordinary": _ordinaries,
     "lemma": _lemmas,
     "trace": _traces,
+    "method": _others,
 }
 
 
@@ -107,7 +117,7 @@ def suite(
     quick: bool = False,
     n_threads: int | None = None,
     objectives: Sequence[str] | None = None,
-    kinds: Sequence[str] = KINDS,
+    kinds: Sequence[str] = DEFAULT,
     seed: int = 0,
     out: str | os.PathLike[str] | None = None,
     steplength_factor: float = 1.0,
@@ -116,7 +126,7 @@ def suite(
 ) -> Report:
     """Run both algorithms and hold what is measured against what the theory claims.
 
-    Five kinds of rows, because no single one proves much:
+    Five kinds of rows, because no single one proves much, and a sixth if it is asked for:
 
     ordinary
         Every built-in objective with proven constants, on real threads, at the prescribed
@@ -136,6 +146,10 @@ def suite(
     trace
         Flight records of single runs on real threads, by `examine`: every increment computed
         again, the law of the noise, the draws, the delays.
+    method
+        The other methods ("sgd", "sync", "delayed", "hogwild", "downpour", "asyscd", and
+        delay-adaptive steplengths) on every objective and real threads, each at the steplength
+        with the smallest bound and held against its own theorem, as ordinary rows are.
 
     Parameters
     ----------
@@ -146,9 +160,10 @@ def suite(
         all ordinary rows run on one thread (unless `quick`). By default what the process may use;
         1 without OpenMP.
     objectives : sequence of str, optional
-        Keep only these of the ordinary rows; the others always stay.
+        Keep only these of the ordinary and method rows; the others always stay.
     kinds : sequence of str, optional
-        Keep only rows of these kinds. What a row draws does not depend on which others there are.
+        Make rows of these kinds only; by default all but "method". What a row draws does not
+        depend on which others there are.
     seed : int
         At least 0. With one thread the report is the same every time; with more, which thread
         comes first is the machine's choice.

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from asysg import CertificateError, InvalidArgument, verify
+from asysg import CertificateError, InvalidArgument, _minimize, verify
 from asysg.theory import Certificate
+from asysg.verify import _ordinary
 from tests.budget import alpha
 
 #: Of each suite that is run here.
-ALPHA = alpha("verify: suite", 3)
+ALPHA = alpha("verify: suite", 4)
 
 
 @pytest.fixture(scope="module")
@@ -150,3 +151,18 @@ def test_rows_carry_certificates(report, tmp_path):
 def test_bad_arguments_are_refused_before_anything_runs(arguments, message):
     with pytest.raises(InvalidArgument, match=message):
         verify.suite(quick=True, progress=False, **arguments)
+
+
+def test_every_other_method_is_held_against_its_own_theorem():
+    """K is small, the bounds of the noisy quadratic are nearly attained: no row may be violated."""
+    how = {"quick": True, "kinds": ["method"], "objectives": ["quadratic"], "alpha": ALPHA}
+    found = verify.suite(**how, progress=False)
+    assert found.ok
+    covered = {row.method for row in found.rows} | set(_ordinary.METHODS)
+    assert covered == set(_minimize.METHODS)
+    assert {row.certificate.form for row in found.rows} == {
+        "uniform", "constant_delay", "plus", "delay_adaptive",
+    }  # fmt: skip
+    # Three hundred times the steplength: all of them diverge.
+    wrong = verify.suite(**how, steplength_factor=300.0, progress=False)
+    assert {row.verdict for row in wrong.rows} <= {"violated", "no claim"}
