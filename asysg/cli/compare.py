@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -119,13 +120,14 @@ def speeds(args: argparse.Namespace) -> Speeds:
     x = args.spread
     if x is not None and args.speeds in ("deterministic", "exponential"):
         raise InvalidArgument(f"spread must be left out for {args.speeds} speeds, got {x}.")
-    return {
+    made: dict[str, Callable[[], Speeds]] = {
         "deterministic": laws.deterministic,
         "exponential": laws.exponential,
         "lognormal": lambda: laws.lognormal(0.5 if x is None else x),
         "pareto": lambda: laws.pareto(3.0 if x is None else x),
         "two-classes": lambda: laws.two_classes(10.0 if x is None else x),
-    }[args.speeds]()
+    }
+    return made[args.speeds]()
 
 
 def steplength(text: str) -> float | str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .. import theory
 from .._minimize import minimize
@@ -93,7 +94,9 @@ def method_row(
     T = way.delay(p)
     c = way.constants(obj.constants(x0, T=T))
     gamma = steplength(way, c, p, T)
-    told = {option: T if value == "T" else value for option, value in way.options.items()}
+    told: dict[str, Any] = {
+        option: T if value == "T" else value for option, value in way.options.items()
+    }
     scaled: Any = settings.factor * gamma
     runs = []
     for stream in seed.spawn(replicates(settings)):
@@ -145,10 +148,11 @@ def steplength(way: Way, c: ProblemConstants, p: int, T: int) -> float:
     if way.adaptive:
         return baselines.delay_adaptive_gamma(c, K=UPDATES, P=p, M=way.M)
     side = theory.incon if algorithm_of(way.method) == "incon" else theory.con
-    return side.gamma_opt(c, K=UPDATES, M=way.M, T=T, form=way.form)
+    gamma: float = side.gamma_opt(c, K=UPDATES, M=way.M, T=T, form=way.form)
+    return gamma
 
 
-def against_its_own(runs: list[Result]) -> tuple[np.ndarray[Any, Any], Certificate]:
+def against_its_own(runs: list[Result]) -> tuple[NDArray[np.float64], Certificate]:
     """Return the measured norms, scaled to the bound of the first run, and its claim of them all.
 
     The bound of Theorem A holds given the steplengths, which the delays of each run have made.
