@@ -24,8 +24,8 @@ from asysg.theory.testing import evidence_against
 from tests.budget import alpha
 
 REPLICATES = 12
-#: Of each example of four tests, of six controls and of the statement of power.
-ALPHA = alpha("within the rate", 4 * settings.default.max_examples + 7)
+#: Of each example of five tests, of eight controls and of the statement of power.
+ALPHA = alpha("within the rate", 5 * settings.default.max_examples + 9)
 
 FAMILIES = {
     "sigmoid": lambda rng, n, s: objectives.SigmoidRegression.planted(30, n, rng=rng),
@@ -115,6 +115,19 @@ def test_simulated(drawn, delays):
 def test_real_threads(drawn, n_threads):
     p = Problem(**drawn)
     p.check(asysg.minimize, n_threads=n_threads, max_delay=p.T)
+
+
+@given(
+    problems,
+    st.sampled_from(["hogwild", "sgd", "downpour"]),
+    st.integers(1, 3 if openmp_version() else 1),
+    st.integers(1, 3),
+)
+def test_the_theorems_of_asysg_con_cover_these(drawn, method, n_threads, n_fetch):
+    """Whole vectors from inconsistent reads, no delay, and pushes from replicas."""
+    p = Problem(**{**drawn, "method": method})
+    how = {"n_fetch": n_fetch} if method == "downpour" else {}
+    p.check(asysg.minimize, n_threads=1 if method == "sgd" else n_threads, max_delay=p.T, **how)
 
 
 SPEEDS = {
@@ -228,11 +241,19 @@ def test_the_adaptive_test_can_fail():
     assert evidence_against(ratios, 1.0, alpha=ALPHA).rejected
 
 
-@pytest.mark.parametrize(("method", "how"), [("sync", {}), ("delayed", {"delay": 3})])
-def test_a_constant_delay_can_fail_too(method, how):
+@pytest.mark.parametrize(
+    ("method", "form", "how"),
+    [
+        ("sync", "uniform", {}),
+        ("delayed", "uniform", {"delay": 3}),
+        ("hogwild", "plus", {}),
+        ("downpour", "plus", {}),
+    ],
+)
+def test_the_other_methods_can_fail_too(method, form, how):
     """Negative control: thirty times the largest steplength is convicted."""
     p = Problem(
-        "cosine", method, n=4, M=1, K=300, T=how.get("delay", 0), sigma=1.0, form="uniform",
+        "cosine", method, n=4, M=1, K=300, T=how.get("delay", 0), sigma=1.0, form=form,
         steplength="largest", seed=0,
     )  # fmt: skip
     p.run["steplength"] *= 30
