@@ -22,7 +22,7 @@ from ._draws import RNG
 from ._evidence import unbiased
 from ._plan import OF_A_COORDINATE, Intermediate, Plan, State, make_plan, prescribe
 from ._proximal import kernel, with_lazy, with_prox
-from ._run import next_block, run
+from ._run import Pace, run
 from ._served import (
     ORDERED,
     SERVED,
@@ -343,13 +343,12 @@ def expected_delay(plan: Plan, p: int, law: Skip | None) -> int:
     in_step = min(plan.K - 1, (2 * p - 1) * B - 1) if B else 0
     # At steplength 0 the pilot reads, computes and writes as the run will, and x stays.
     pilot = threads_engine(replace(plan, record="sampled"), p, plan.x0, law=law)
-    block, until = 256, min(plan.K, int(PILOT / pilot.share))
+    pace, until = Pace(plan), min(plan.K, int(PILOT / pilot.share))
     while pilot.clock < until and pilot.trouble is None:  # in blocks, for the sake of Ctrl-C
         begin = pilot.clock
         seconds = time.perf_counter()
-        pilot.advance(min(until, begin + block), np.zeros(1))
-        seconds = time.perf_counter() - seconds
-        block = next_block(plan, block, pilot.clock - begin, seconds)
+        pilot.advance(min(until, begin + pace.block), np.zeros(1))
+        pace.after(pilot.clock - begin, time.perf_counter() - seconds)
     if pilot.trouble is not None:
         raise InvalidArgument("obj must be computable at x0, got a failure in the pilot.")
     return max(in_step, int(pilot.max_delay))

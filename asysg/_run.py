@@ -31,6 +31,10 @@ from .result import STATUS, Result, Staleness, Trace
 #: A block of updates should take about this long: the longest wait for Ctrl-C, and the check
 #: interval for divergence.
 BLOCK_SECONDS = 0.02
+#: It may take longer where it would take nearly as long for fewer, but no longer than this.
+LONGEST_BLOCK = 0.2
+#: So many times the seconds for twice the updates are hardly longer.
+HARDLY_LONGER = 1.5
 #: Steplengths of a schedule that one block may take.
 STEPS_IN_BLOCK = 2**20
 #: Doubles of recorded reads that one block may make.
@@ -104,7 +108,8 @@ def run(
     learn_constants(plan)
     record = flight_recorder(plan, engine, state)
     reads: list[NDArray[np.float64]] = []
-    status, block, kept, kept_at = "completed", 256, engine.x.copy(), engine.clock
+    pace = Pace(plan)
+    status, kept, kept_at = "completed", engine.x.copy(), engine.clock
     # Only when asked for: tqdm keeps a thread, which users who fork would not thank us for.
     bar = (
         tqdm(total=plan.K, initial=engine.clock, unit="update", unit_scale=True)
@@ -125,7 +130,7 @@ def run(
         try:
             for stop in stops:
                 while engine.clock < stop:
-                    begin, until = engine.clock, min(stop, engine.clock + block)
+                    begin, until = engine.clock, min(stop, engine.clock + pace.block)
                     gamma = plan.steps.block(begin, until)
                     clock = time.perf_counter()
                     engine.advance(until, gamma)
@@ -148,7 +153,7 @@ def run(
                     if status != "completed":
                         break
                     interrupts.deliver()
-                    block = next_block(plan, block, until - begin, elapsed)
+                    pace.after(engine.clock - begin, elapsed)
                     if engine.clock < stop:
                         save()
                 if status != "completed":
@@ -202,17 +207,43 @@ def flight_recorder(plan: Plan, engine: Engine, state: State) -> Recorder | None
     return Recorder(engine.log_dtype, path, keep=state.clock)
 
 
-def next_block(plan: Plan, block: int, done: int, elapsed: float) -> int:
-    """Choose how many updates to do at once, from the time the last block took."""
-    if done == block and elapsed < BLOCK_SECONDS / 2:
-        block *= 2
-    elif elapsed > 2 * BLOCK_SECONDS:
-        block //= 2
-    if plan.steps.gamma is None:
-        block = min(block, STEPS_IN_BLOCK)
-    if plan.record == "full+reads":
-        block = min(block, READS_IN_BLOCK // (plan.M * plan.objective.n))
-    return max(1, block)
+class Pace:
+    """How many updates to do at once: so many that a block takes about `BLOCK_SECONDS`.
+
+    Where other processes want the cores, a block lasts until all its workers had their turn,
+    however little there is to do. Fewer updates at once would not end sooner, and more cost
+    nothing: so blocks grow as long as twice the updates take hardly longer.
+
+    Attributes
+    ----------
+    block : int
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.block, self._most = 1, 2**62
+        if plan.steps.gamma is None:
+            self._most = STEPS_IN_BLOCK
+        if plan.record == "full+reads":
+            self._most = min(self._most, READS_IN_BLOCK // (plan.M * plan.objective.n))
+        self._took: dict[int, float] = {}  # seconds of the last whole block of each size
+
+    def after(self, done: int, seconds: float) -> None:
+        """Learn from a block of which `done` updates were made in so many seconds."""
+        half, double, whole = self.block // 2, 2 * self.block, done == self.block
+        if whole:
+            self._took[self.block] = seconds
+        free = (
+            len(self._took) == 1  # not known: to be found out
+            or seconds < HARDLY_LONGER * self._took.get(half, 0.0)
+            or self._took.get(double, np.inf) < HARDLY_LONGER * seconds
+        )
+        if seconds > LONGEST_BLOCK:
+            self.block = half
+        elif whole and (seconds < BLOCK_SECONDS / 2 or (free and seconds < LONGEST_BLOCK / 2)):
+            self.block = double
+        elif seconds > 2 * BLOCK_SECONDS and not free:
+            self.block = half
+        self.block = max(1, min(self.block, self._most))
 
 
 class Interrupts:
