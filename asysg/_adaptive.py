@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 NAME = "delay-adaptive"
 #: The methods whose steplengths may adapt to the delay of each update.
-METHODS = ("sgd", "asysg-con", "hogwild", "asysg-incon")
+METHODS = ("sgd", "asysg-con", "hogwild", "asysg-incon", "asyscd")
 #: Those to which Theorem A applies, so that their steplength may be asked for by name.
 COVERED = ("sgd", "asysg-con")
 
@@ -45,8 +45,8 @@ def check(plan: Plan) -> None:
     if plan.method not in METHODS:
         raise InvalidArgument(
             f"steplength must not adapt to the delay for method {plan.method!r}, got "
-            f"{plan.wanted or plan.steps}. Its delays are what they are by construction, or not "
-            "known when a step is made; give a number."
+            f"{plan.wanted or 'one that does'}. Its delays are what they are by construction, or "
+            "not known when a step is made; give a number."
         )
     if plan.wanted is not None and plan.method not in COVERED:
         raise InvalidArgument(

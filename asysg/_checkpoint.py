@@ -42,7 +42,7 @@ class Checkpoint:
     def __init__(self, path: str | os.PathLike[str], every: float) -> None:
         self.path = Path(path)
         self.every = every
-        #: What a scheduler needs besides x to go on; a simulated one sets it.
+        #: What a scheduler needs besides x to go on; it sets this if there is anything.
         self.pending: Callable[[], Mapping[str, NDArray[Any]]] = dict
         self._last = time.monotonic()
         if not self.path.parent.is_dir():

@@ -153,7 +153,7 @@ def minimize(
         and pays. Not where every update is logged, nor with ``update="replica"`` or `prox`.
     prox : Prox, optional
         Minimise f + h, where h is a regulariser or the indicator of a box: see `asysg.prox`. Every
-        update ends with a proximal step, for "asysg-incon" of its coordinate alone. On sparse
+        update ends with a proximal step, of its coordinate alone where there is one. On sparse
         samples the steps of "hogwild" and "sgd" are made up for when an entry is next looked at,
         in closed form, so that updates stay as cheap as their samples; "hogwild" then needs a
         constant steplength. x0 must lie in the box. ``update`` must be "atomic". No theorem
@@ -244,7 +244,7 @@ def minimize(
     n_push, n_fetch = pushes_and_fetches(method, n_push, n_fetch)
     if max_delay is not None:
         max_delay = integer("max_delay", max_delay, least=0)
-    by_name = plan.wanted is not None and p > 1
+    by_name = plan.wanted is not None and p > 1 and method not in ORDERED
     if record is False and (max_delay is not None or by_name or plan.adaptive):
         raise InvalidArgument(
             "record must be 'sampled' or 'full' with max_delay, a steplength by name or one that "

@@ -58,8 +58,8 @@ def with_lazy(plan: Plan) -> Plan:
     constant = plan.steps.constant or (plan.wanted is not None and not plan.adaptive)
     if plan.method == "hogwild" and not constant:
         raise InvalidArgument(
-            "steplength must be constant for method 'hogwild' with prox on sparse samples, got a "
-            "schedule. The steps that an entry has missed are made up for in closed form."
+            "steplength must be constant for method 'hogwild' with prox on sparse samples, got one "
+            "that varies. The steps that an entry has missed are made up for in closed form."
         )
     # What is logged of the serial method is to be replayed to the last bit, step by step.
     serial = plan.method == "sgd" and constant and plan.record in (False, "sampled")

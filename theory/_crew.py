@@ -202,6 +202,8 @@ def time_of_updates(
 ) -> float:
     """Return a time by which workers of fixed speeds have done K updates.
 
+    They go on after that; a run of exactly K waits for the gradients that the slow have begun.
+
     Without `server` and `max_delay` it is the first S with sum floor(S/(M t_i)) >= K (and for a K
     above a million updates of each worker at most a millionth more).
 

@@ -144,6 +144,7 @@ cdef void delayed(Run *r, int64_t w, Worker *me) noexcept nogil:
     k < delay, reads are of iterate 0, in row 0, which is written by update `delay`.)
     """
     cdef int64_t team = team_of(r), n = r.f.n, k, start, first, count
+    cdef double step
     cdef double *old
     cdef double *new
     cdef bint good
@@ -166,12 +167,13 @@ cdef void delayed(Run *r, int64_t w, Worker *me) noexcept nogil:
             failed(r, me)
             return
         old, new = iterate(r, k), iterate(r, k + 1)
+        step = steplength(r, me, k, k - start)
         first = 0
         while first < n:
             count = min(PIECE, n - first)
             if new != old:
                 memcpy(new + first, old + first, count * sizeof(double))
-            asysg_step(steplength(r, me, k, k - start), new + first, me.g + first, count)
+            asysg_step(step, new + first, me.g + first, count)
             first += count
         if (k + 1) % CHECK_EVERY == 0 and not asysg_finite(new, n):
             diverged(r, me, k)

@@ -261,6 +261,8 @@ cdef class Threads:
         cdef int64_t w, n, wide
         if slope and (sync_every or skip is not None or not recording):
             raise ValueError("slope needs a clock that every update looks at.")
+        if prox is not None and (lossy or sync_every or skip is not None or (lazy and slope)):
+            raise ValueError("prox needs atomic updates, and lazy steps a constant steplength.")
         self.keep = [capsule]
         self.method = METHODS[method]
         self.p = p

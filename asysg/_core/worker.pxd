@@ -169,7 +169,7 @@ cdef struct Run:
 cdef inline double steplength(
     const Run *r, Worker *me, int64_t k, int64_t delay
 ) noexcept nogil:
-    """gamma_k, of the worker's update k; to be asked for once."""
+    """gamma_k, of the worker's update k; to be asked for once where it adapts to the delay."""
     cdef double step = r.gamma[(k - r.base) * r.stride]
     if r.slope > 0.0:
         step = shortened(step, r.slope, delay)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import _files, theory
+from .. import _adaptive, _files, _proximal, theory
+from .._check import choice
 from .._plan import algorithm_of
 from ..errors import InvalidArgument
 from . import _problem, _ranks, _served, _text
@@ -254,7 +255,13 @@ def check(args: argparse.Namespace) -> None:
         )
     _ranks.check(args)
     _served.check(args)
-    _problem.proximal(args)
+    if _problem.proximal(args) is not None:
+        choice("method", args.method, _proximal.METHODS, remedy="Only these have proximal steps.")
+    if args.steplength == ADAPTIVE:
+        choice(
+            "method", args.method, _adaptive.COVERED,
+            remedy="No theorem here says how large the steplengths of others may be.",
+        )  # fmt: skip
     for name, least in (("batch_size", 1), ("updates", 1), ("max_delay", 0), ("seed", 0)):
         value = getattr(args, name)
         if isinstance(value, int) and value < least:

@@ -77,7 +77,7 @@ checkpoint, checkpoint_every, progress
         As in `asysg.minimize`. "prescribed" and "optimal" use the T of `delays`, or the largest
         delay that the timed workers will have; "delay-adaptive" the gradients that these have
         under way at once. An update whose samples have different delays takes the steplength of
-        the largest. A resumed run has the bits of one that was never stopped.
+        the largest. A resumed run ends at the bits of one that was never stopped.
     delays : Delays, optional
         What each read sees; see `asysg.simulate.delays`. Without `n_workers`; by default, and
         for "sgd" and "sync" (which is "sgd" here), no delay; for "delayed" the constant `delay`.
@@ -103,7 +103,7 @@ checkpoint, checkpoint_every, progress
         `asysg.simulate.replay` recomputes.
     prox : Prox, optional
         Minimise f + h: see `asysg.prox` and `asysg.minimize`. Every entry is looked at by every
-        update, that of "asysg-incon" excepted. A read that contains an update of an entry, and
+        update, those of one coordinate excepted. A read that contains an update of an entry, and
         not an earlier one, has that update with its proximal step made of what it had.
     rng : int, Generator, SeedSequence or None
         The same seed gives the same bits; samples and coordinates are those of

@@ -62,7 +62,7 @@ class Row:
     ----------
     name, method : str
     steplength : float or None
-        None where it varies from run to run.
+        Of the first replicate; the largest where it adapts to the delay.
     batch_size, n_updates : int
     updates, seconds : float
         Median until the target; inf where more than half of the replicates never reached it.

@@ -15,8 +15,10 @@ from .._minimize import minimize
 from .._plan import algorithm_of
 from ..result import Result
 from ..steplengths import delay_adaptive
-from ..theory import Certificate, ProblemConstants, baselines
+from ..theory import AdaptiveSteps, Certificate, ProblemConstants, baselines
+from ..theory._adaptive import SHORTENED
 from ._evidence import (
+    COUNTED,
     certificate,
     convicting_ratio,
     ergodic,
@@ -105,7 +107,9 @@ def method_row(
                 obj,
                 x0,
                 method=way.method,
-                steplength=delay_adaptive(scaled, c.L) if way.adaptive else scaled,
+                steplength=delay_adaptive(scaled, c.L / settings.factor)
+                if way.adaptive
+                else scaled,
                 batch_size=way.M,
                 n_updates=UPDATES,
                 n_threads=p,
@@ -118,7 +122,7 @@ def method_row(
         )
         tick()
     if way.adaptive:
-        values, claim = against_its_own(runs)
+        values, claim = against_its_own(runs, c, way, settings.factor)
     else:
         values = np.array([ergodic(run) for run in runs])
         claim = certificate(c, runs, values, gamma=gamma, T=T, form=way.form)
@@ -152,25 +156,44 @@ def steplength(way: Way, c: ProblemConstants, p: int, T: int) -> float:
     return gamma
 
 
-def against_its_own(runs: list[Result]) -> tuple[NDArray[np.float64], Certificate]:
+def against_its_own(
+    runs: list[Result], c: ProblemConstants, way: Way, factor: float
+) -> tuple[NDArray[np.float64], Certificate]:
     """Return the measured norms, scaled to the bound of the first run, and its claim of them all.
 
-    The bound of Theorem A holds given the steplengths, which the delays of each run have made.
+    The bound of Theorem A holds given the steplengths, which the delays of each run have made. It
+    is claimed for those that the runs would have had without `factor`.
     """
-    first = runs[0].certificate
-    measured = [run.certificate.measured for run in runs]
-    bounds = [run.certificate.bound for run in runs]
-    values = np.array(
-        [
-            math.inf if m is None or not run.success else m / b * first.bound
-            for run, m, b in zip(runs, measured, bounds, strict=True)
-        ]
-    )
-    finite = bool(np.isfinite(values).all())
-    return values, replace(
-        first,
-        measured=float(values.mean()) if finite else math.inf,
-        measured_halfwidth=half_width(values) if finite else None,
+    claimed, values = [], []
+    for run in runs:
+        steps = run.certificate.gamma
+        assert isinstance(steps, AdaptiveSteps)
+        claimed.append(
+            AdaptiveSteps(
+                steps.gamma / factor,
+                c.L,
+                steps.P,
+                steps.total / factor,
+                steps.total_square / factor**2,
+            )
+        )
+        share = claimed[0].bound(c, way.M) / claimed[-1].bound(c, way.M)
+        measured = run.certificate.measured
+        values.append(math.inf if measured is None or not run.success else measured * share)
+    found, first = np.array(values), runs[0].certificate
+    finite = bool(np.isfinite(found).all())
+    claim = theory.certify(
+        c,
+        algorithm=first.algorithm,
+        gamma=claimed[0],
+        K=first.K,
+        M=way.M,
+        T=first.T,
+        form=first.form,
+        measured=float(found.mean()) if finite else math.inf,
+        measured_halfwidth=half_width(found) if finite else None,
+        evidence=[h for h in first.hypotheses if h.name not in (*COUNTED, SHORTENED)],
         note=f"Measured: mean over {len(runs)} independent replicates, each in the proportion of "
         "the bound that its own steplengths give.",
     )
+    return found, claim

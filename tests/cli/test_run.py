@@ -310,6 +310,8 @@ def test_steplengths_that_adapt(run, small):
     assert "shorter for late gradients" in out
     assert "Theorem A" in out
     assert "No theorem here says" in refused(run(small, *words, "--method", "asysg-incon"))
+    # Before the file is read.
+    assert "Only these have proximal" in refused(run("none", "--method", "sync", "--l1", 0.1))
 
 
 def test_default_length(run, small):
