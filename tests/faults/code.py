@@ -362,8 +362,8 @@ RESULTS = (
         (RUN, "while «engine.clock < stop»:", "engine.clock < min(stop + 1, plan.K)"),
         (
             RUN,
-            "until = engine.clock, «min(stop, engine.clock + block)»",
-            "min(stop + 1, plan.K, engine.clock + block)",
+            "until = engine.clock, «min(stop, engine.clock + pace.block)»",
+            "min(stop + 1, plan.K, engine.clock + pace.block)",
         ),
     ),
     fault(
