@@ -290,6 +290,14 @@ cdef inline bint read(
         if kept is not NULL:
             memcpy(kept, me.xhat, r.f.n * sizeof(double))
         return True
+    if r.counted is NULL:  # a loop of its own: what is asked of every entry costs as much as it
+        for t in range(count):
+            j = index(r, idx, t)
+            me.xhat[j] = asysg_load(&r.x[j])
+            asysg_stress()
+            if kept is not NULL:
+                kept[j] = me.xhat[j]
+        return False
     for t in range(count):
         j = index(r, idx, t)
         me.xhat[j] = entry(r, me, j)
