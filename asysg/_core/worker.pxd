@@ -263,10 +263,17 @@ cdef inline int64_t index(const Run *r, const void *idx, int64_t t) noexcept nog
     return (<const int32_t *> idx)[t] if r.f.index_size == 4 else (<const int64_t *> idx)[t]
 
 
-cdef inline double entry(const Run *r, const Worker *me, int64_t j) noexcept nogil:
-    if r.counted is not NULL:
-        return asysg_prox_read(r.prox, r.x, r.counted, j, r.M * r.gamma[0], me.seen)
-    return asysg_load(&r.x[j])
+cdef inline void read_lazily(
+    const Run *r, Worker *me, const void *idx, int64_t count, double *kept
+) noexcept nogil:
+    """Read these entries, or all if count < 0, with the proximal steps that they have missed."""
+    cdef int64_t t, j
+    for t in range(r.f.n if count < 0 else count):
+        j = t if count < 0 else index(r, idx, t)
+        me.xhat[j] = asysg_prox_read(r.prox, r.x, r.counted, j, r.M * r.gamma[0], me.seen)
+        asysg_stress()
+        if kept is not NULL:
+            kept[j] = me.xhat[j]
 
 
 cdef inline bint read(
@@ -283,24 +290,19 @@ cdef inline bint read(
     if have_all or (r.alone and kept is NULL):  # alone, xhat is x
         return True
     count = support(r, me, s, i, &idx)
+    if r.counted is not NULL:
+        read_lazily(r, me, idx, count, kept)
+        return count < 0
     if count < 0:
         for j in range(r.f.n):
-            me.xhat[j] = entry(r, me, j)
+            me.xhat[j] = asysg_load(&r.x[j])
             asysg_stress()
         if kept is not NULL:
             memcpy(kept, me.xhat, r.f.n * sizeof(double))
         return True
-    if r.counted is NULL:  # a loop of its own: what is asked of every entry costs as much as it
-        for t in range(count):
-            j = index(r, idx, t)
-            me.xhat[j] = asysg_load(&r.x[j])
-            asysg_stress()
-            if kept is not NULL:
-                kept[j] = me.xhat[j]
-        return False
     for t in range(count):
         j = index(r, idx, t)
-        me.xhat[j] = entry(r, me, j)
+        me.xhat[j] = asysg_load(&r.x[j])
         asysg_stress()
         if kept is not NULL:
             kept[j] = me.xhat[j]

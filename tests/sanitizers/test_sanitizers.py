@@ -11,7 +11,7 @@ import pytest
 from asysg._core.openmp import openmp_version
 
 from . import checks
-from .builds import RUNTIME, Missing, library
+from .builds import FAULTS, ROOT, RUNTIME, Missing, library
 
 pytestmark = pytest.mark.skipif(not openmp_version(), reason="this build has one thread")
 
@@ -28,6 +28,13 @@ def compiler():
         if os.environ.get("CI"):
             pytest.fail(str(error))
         pytest.skip(str(error))
+
+
+def test_every_seeded_fault_has_its_place():
+    """A control whose text is gone would change nothing, and only the long checks would tell."""
+    for name, fault in FAULTS.items():
+        text = (ROOT / "asysg" / "_core" / fault.file).read_text()
+        assert text.count(fault.old) == 1, name
 
 
 @pytest.mark.usefixtures("compiler")
