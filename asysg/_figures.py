@@ -22,8 +22,9 @@ Results = Mapping[str, "Result"]
 #: The colours of Okabe and Ito, which people with any kind of colour vision tell apart; curves
 #: differ by their line too.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKS = ("o", "x", "s", "^")
 LINES = ("-", "--", "-.", ":")
-AGAINST = {"updates": "updates", "time": "seconds of computing"}
+AGAINST = ("updates", "time")
 #: Losses that differ by more than this factor are drawn on a logarithmic scale.
 DECADES = 30.0
 
@@ -32,7 +33,7 @@ def of_result(result: Result, against: str = "updates") -> Figure:
     """Draw loss, gradient norm with its bound, and staleness of one run."""
     from matplotlib.figure import Figure
 
-    choice("against", against, tuple(AGAINST))
+    choice("against", against, AGAINST)
     figure = Figure(figsize=(13, 3.9), layout="constrained")
     panels(figure.subplots(1, 3), {"": result}, against)
     figure.suptitle(heading(result), fontsize="medium")
@@ -75,10 +76,20 @@ def abscissa(result: Result, against: str) -> np.ndarray[Any, np.dtype[np.float6
     return (result.trace.k - 1).astype(np.float64)
 
 
+def unit(results: Results, against: str) -> str:
+    """Return what the horizontal axis counts."""
+    if against == "updates":
+        return "updates"
+    virtual = [result.simulated for result in results.values()]
+    if any(virtual) and not all(virtual):
+        return "seconds of computing, virtual ones of simulated runs"
+    return "virtual seconds" if all(virtual) else "seconds of computing"
+
+
 def loss(axes: Axes, results: Results, against: str) -> None:
     """Draw f at the recorded iterates."""
     what = "f(x) + h(x)" if any(result.prox for result in results.values()) else "f(x)"
-    axes.set(title="loss", xlabel=AGAINST[against], ylabel=what)
+    axes.set(title="loss", xlabel=unit(results, against), ylabel=what)
     drawn = []
     for (name, result), style in zip(results.items(), styles(len(results)), strict=True):
         x, y = abscissa(result, against), result.trace.f
@@ -106,7 +117,7 @@ def norm(axes: Axes, results: Results, against: str) -> None:
     """Draw the squared gradient norm, its mean as far as measured, and its bound."""
     proximal = any(result.prox for result in results.values())
     what = "‖gradient mapping‖²" if proximal else "‖∇f(x)‖²"
-    axes.set(title="gradient norm, its mean and the bound on it", xlabel=AGAINST[against])
+    axes.set(title="gradient norm, its mean and the bound on it", xlabel=unit(results, against))
     axes.set_ylabel(what)
     some = False
     for (name, result), style in zip(results.items(), styles(len(results)), strict=True):
@@ -223,17 +234,20 @@ def speedup(
     """Draw speedups by number of workers, with half the widths of their intervals, if given."""
     axes.set(title="speedup to a loss they share", xlabel="workers", ylabel="speedup")
     p, drawn = np.array(workers), False
-    for (name, values), style in zip(curves.items(), styles(len(curves)), strict=True):
+    marks = zip(curves.items(), styles(len(curves)), cycle(MARKS), strict=False)
+    for (name, values), style, marker in marks:
         value = np.array(values, dtype=np.float64)
         good = np.isfinite(value)
         missing = f" (never reached by {', '.join(map(str, p[~good]))})" if not good.all() else ""
         error = None if halves is None else np.nan_to_num(np.array(halves[name]))[good]
         axes.errorbar(
-            p[good], value[good], error, marker="o", capsize=3, label=name + missing, **style
-        )
+            p[good], value[good], error, marker=marker, ms=9, mfc="none", capsize=3,
+            label=name + missing, **style,
+        )  # fmt: skip
         drawn = drawn or bool(good.any())
     if not drawn:
         empty(axes, "no run reached the loss they share")
         return
-    axes.plot([p.min(), p.max()], [p.min(), p.max()], "k:", lw=0.8, label="linear")
+    ends = [p.min(), p.max()]
+    axes.plot(ends, ends, "k:", lw=0.8, label="linear")
     axes.legend(fontsize="small")

@@ -51,7 +51,7 @@ def plot(
     """
     from matplotlib.figure import Figure
 
-    choice("against", against, tuple(_figures.AGAINST))
+    choice("against", against, _figures.AGAINST)
     named = labelled(results)
     figure = Figure(figsize=(11, 7.6), layout="constrained")
     (loss, norm), (delay, speedup) = figure.subplots(2, 2)
@@ -69,7 +69,7 @@ def labelled(results: Sequence[Result] | Mapping[str | int, Result]) -> dict[str
         if not isinstance(result, Result):
             raise InvalidArgument.of("results", "must hold results only", type(result).__name__)
     if isinstance(results, Mapping):
-        names = [f"{key} workers" if isinstance(key, int) else str(key) for key in results]
+        names = [_name(key) for key in results]
     else:
         names = [
             f"{number}. {result.method}"
@@ -77,6 +77,10 @@ def labelled(results: Sequence[Result] | Mapping[str | int, Result]) -> dict[str
             for number, result in enumerate(values, 1)
         ]
     return dict(zip(names, values, strict=True))
+
+
+def _name(key: str | int) -> str:
+    return f"{key} worker{'s' * (key != 1)}" if isinstance(key, int) else str(key)
 
 
 def workers(

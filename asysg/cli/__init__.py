@@ -14,7 +14,13 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from ..errors import CertificateError, DivergenceError, InvalidArgument, ObjectiveError
+from ..errors import (
+    CertificateError,
+    DivergenceError,
+    InvalidArgument,
+    MissingPackage,
+    ObjectiveError,
+)
 from . import cifar, compare, diagnose, info, phase, plan, run, speedup, verify
 
 __all__ = ["main"]
@@ -69,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         code: int = args.command(args)
         sys.stdout.flush()
         return code
-    except (InvalidArgument, CertificateError) as error:
+    except (InvalidArgument, CertificateError, MissingPackage) as error:
         return complain(error, BAD_INPUT)
     except (DivergenceError, ObjectiveError) as error:
         return complain(error, FAILED)

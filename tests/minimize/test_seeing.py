@@ -107,13 +107,14 @@ def test_several_results_in_one_picture(obj):
     }
     figure = asysg.plot(runs, against="time")
     loss, norm, delay, speedup = figure.axes
-    assert words(loss) == ["1 workers", "4 workers"]
+    assert words(loss) == ["1 worker", "4 workers"]
+    assert loss.get_xlabel() == "virtual seconds"
     assert len({line.get_color() for line in loss.lines}) == 2
     assert len({line.get_linestyle() for line in loss.lines}) == 2
     rows = speedups.curves_to_rows({p: res.trace for p, res in runs.items()})
-    drawn = [line.get_ydata().tolist() for line in speedup.lines[:2]]
-    assert drawn[0] == [row.iteration_speedup for row in rows]
-    assert drawn[1] == [row.time_speedup for row in rows]
+    drawn = [line.get_ydata().tolist() for line in speedup.lines]
+    assert [row.iteration_speedup for row in rows] in drawn
+    assert [row.time_speedup for row in rows] in drawn
     assert says(norm, "4 workers: bound")
     assert says(delay, "4 workers: T = 3")
 
@@ -146,9 +147,7 @@ def test_a_study_draws_itself(obj):
     (axes,) = study.plot().axes
     assert "SIMULATED" in axes.get_title()
     means = [study.interval(p, "time_speedup").mean for p in study.workers]
-    assert axes.lines[3].get_ydata().tolist() == means or means in [
-        line.get_ydata().tolist() for line in axes.lines
-    ]
+    assert means in [line.get_ydata().tolist() for line in axes.lines]
     never = speedups.Study((1, 2), [{**r, "iteration_speedup": np.nan, "time_speedup": np.nan}
                                     for r in study.records if r["n_workers"] == 1])  # fmt: skip
     assert says(never.plot().axes[0], "no run reached the loss they share")
@@ -282,9 +281,7 @@ asysg.minimize(obj, np.ones(20), n_updates=1000, n_threads=1, rng=0)
 
 def test_messages_for_those_who_listen(obj, tmp_path, caplog):
     with caplog.at_level(logging.DEBUG, logger="asysg"):
-        asysg.minimize(
-            obj, X0, n_updates=1000, n_threads=1, rng=0, checkpoint=tmp_path / "c.npz"
-        )
+        asysg.minimize(obj, X0, n_updates=1000, n_threads=1, rng=0, checkpoint=tmp_path / "c.npz")
     text = caplog.text
     assert {record.name for record in caplog.records} == {"asysg"}
     assert "prescribed for delays up to T = 0" in text
