@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from . import steplengths as steplengths
     from . import theory as theory
     from . import verify as verify
-    from ._diagnose import Diagnosis as Diagnosis
-    from ._diagnose import diagnose as diagnose
     from ._minimize import minimize as minimize
     from ._monitor import Monitor as Monitor
+    from ._plan import Intermediate as Intermediate
     from ._plot import plot as plot
+    from .diagnosis import Diagnosis as Diagnosis
+    from .diagnosis import diagnose as diagnose
     from .errors import AsysgWarning as AsysgWarning
     from .errors import CertificateError as CertificateError
     from .errors import DivergenceError as DivergenceError
@@ -40,9 +41,10 @@ logging.getLogger("asysg").addHandler(logging.NullHandler())
 
 _MODULES = ("mpi", "objectives", "prox", "simulate", "steplengths", "theory", "verify")
 _NAMES = {
-    "Diagnosis": "_diagnose",
-    "diagnose": "_diagnose",
+    "Diagnosis": "diagnosis",
+    "diagnose": "diagnosis",
     "minimize": "_minimize",
+    "Intermediate": "_plan",
     "Monitor": "_monitor",
     "plot": "_plot",
     "AsysgWarning": "errors",
@@ -60,6 +62,7 @@ __all__ = [
     "CertificateError",
     "Diagnosis",
     "DivergenceError",
+    "Intermediate",
     "InvalidArgument",
     "MissingPackage",
     "Monitor",

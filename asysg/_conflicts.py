@@ -60,7 +60,8 @@ def conflict(obj: Objective, method: str, M: int, key: Key) -> Conflict:
         Of the draws, where these are too many to count all.
     """
     samples, chosen, share, every = draws(obj, method, M, key)
-    reads, writes = [], []
+    reads: list[Entries] = []
+    writes: list[Entries] = []
     for batch, i in zip(samples.tolist(), chosen.tolist(), strict=True):
         support = union(evaluate.support(obj._capsule, s) for s in batch)
         if method == "asysg-incon":
@@ -104,19 +105,19 @@ def draws(
     coordinates = obj.n if method == "asysg-incon" else 1
     N, number = obj.n_samples, np.arange(DRAWS)
     if N is not None and M == 1 and N * coordinates <= DRAWS:
-        samples = np.repeat(np.arange(N), coordinates)[:, np.newaxis]
-        return samples, np.tile(np.arange(coordinates), N), 1.0, True
+        every = np.repeat(np.arange(N), coordinates)[:, np.newaxis]
+        return every, np.tile(np.arange(coordinates), N), 1.0, True
     if N is not None and M == 1 and coordinates > 1 and not isinstance(obj._pattern, str):
         # Of sparse samples nearly all coordinates are outside: draw from the others alone.
         start = obj._pattern[0]
         entry = _draws.below(_draws.words(key, number, 0), int(start[-1])).astype(np.int64)
-        samples = np.searchsorted(start, entry, side="right") - 1
-        supports = [evaluate.support(obj._capsule, int(s)) for s in samples]
+        rows = np.searchsorted(start, entry, side="right") - 1
+        supports = [evaluate.support(obj._capsule, int(s)) for s in rows]
         chosen = [
             int(support[e - start[s]]) if support is not None else int(e - start[s])
-            for support, e, s in zip(supports, entry, samples, strict=True)
+            for support, e, s in zip(supports, entry, rows, strict=True)
         ]
-        return samples[:, np.newaxis], np.array(chosen), float(start[-1]) / N / obj.n, False
+        return rows[:, np.newaxis], np.array(chosen), float(start[-1]) / N / obj.n, False
     samples = _draws.samples(key, number, M, N)
     return samples, _draws.coordinates(key, number, coordinates), 1.0, False
 

@@ -131,7 +131,7 @@ def norm(axes: Axes, results: Results, against: str) -> None:
         mean = "steplength-weighted mean" if adapts(result) else "ergodic mean"
         if found is not None and 0 < found < np.inf:
             axes.axhline(found, ls="--", color=colour, label=f"{before}{mean} {found:.3g}")
-        line = {"ls": "-", "lw": 2.0, "color": "k" if len(results) == 1 else colour}
+        line: dict[str, Any] = {"ls": "-", "lw": 2.0, "color": "k" if len(results) == 1 else colour}
         if drawable(result):
             bound = result.certificate.bound
             label = f"{before}bound {bound:.3g} (form {result.certificate.form!r})"

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 #: The quantile of the delays that is shown.
 QUANTILE = 0.99
+#: Seconds between two looks at the bar.
+SECONDS = 0.1
 
 
 class Progress:
@@ -33,7 +35,10 @@ class Progress:
 
     def __init__(self, total: int, done: int) -> None:
         self.fun: float | None = None
-        self._bar = tqdm(total=total, initial=done, unit="update", unit_scale=True)
+        self._bar = tqdm(
+            total=total, initial=done, unit="update", unit_scale=True, mininterval=SECONDS
+        )
+        self._left = total - done
         self._drawn = 0.0
 
     def __enter__(self) -> Self:
@@ -45,7 +50,8 @@ class Progress:
     def update(self, done: int, seen: Callable[[], Staleness]) -> None:
         """Count so many updates more; `seen` gives the delays so far where they are shown."""
         now = time.perf_counter()
-        if now - self._drawn >= self._bar.mininterval or self._bar.n + done >= self._bar.total:
+        self._left -= done
+        if now - self._drawn >= SECONDS or self._left <= 0:
             self._drawn = now
             self._bar.set_postfix_str(said(seen(), self.fun), refresh=False)
         self._bar.update(done)

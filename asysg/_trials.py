@@ -90,7 +90,7 @@ def pilot(
         progress=False,
         rng=rng,
     )
-    law = skip_law(plan, None, replicas=False)
+    law = skip_law(plan, None, p, replicas=False)
     plan = with_update(plan, None if law is None else "atomic", None, p)
     engine = threads_engine(replace(plan, record="sampled"), p, plan.x0, law=law)
     pace, still, spent = Pace(plan), np.zeros(1), 0.0

@@ -38,7 +38,7 @@ RANKS = {
         "_plot",
         "_conflicts",
         "_trials",
-        "_diagnose",
+        "diagnosis",
         "__main__",
     },
 }

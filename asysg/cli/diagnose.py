@@ -78,7 +78,7 @@ def add(commands: Any) -> None:
 
 def show(args: argparse.Namespace) -> int:
     """Diagnose, and print what was found."""
-    from .._diagnose import diagnose
+    from ..diagnosis import diagnose
 
     integer("seed", args.seed, least=0)
     constants = None

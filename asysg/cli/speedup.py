@@ -307,8 +307,8 @@ def _write(
     figure = found.plot()
     (axes,) = figure.axes
     for column, name in enumerate(("iterations", "running time")):
-        known = {p: v[column] for p, v in TABLES[args.poster].poster.items() if v[column]}
-        axes.plot(list(known), list(known.values()), "x+"[column], label=f"{name}, poster")
+        known = [(p, v[column] or np.nan) for p, v in TABLES[args.poster].poster.items()]
+        axes.plot(*zip(*known, strict=True), "+*"[column], ms=10, label=f"{name}, poster")
     axes.legend(fontsize="small")
     figure.savefig(out.with_name(out.name + ".png"))
     return [f"{out}.jsonl", f"{out}.png"]

@@ -14,8 +14,8 @@ import asysg
 from asysg import InvalidArgument, objectives, theory
 from asysg._conflicts import conflict
 from asysg._core.openmp import openmp_version
-from asysg._diagnose import METHODS, Prediction, advised, counts, predicted
 from asysg._trials import Trial
+from asysg.diagnosis import METHODS, Prediction, advised, counts, predicted
 from asysg.simulate.calibration import Calibration
 from tests.budget import alpha, assert_mean
 

@@ -23,6 +23,8 @@ from .simulate import forecast
 from .simulate.calibration import Calibration, calibrate
 from .theory import ProblemConstants
 
+__all__ = ["Conflict", "Diagnosis", "Prediction", "Trial", "diagnose"]
+
 #: The methods that are tried; "sgd" is what they are measured against.
 SERIAL, METHODS = "sgd", ("asysg-con", "asysg-incon", "hogwild")
 #: Numbers of virtual workers, and how their times of computing are assumed to spread.
@@ -113,7 +115,9 @@ class Diagnosis:
         else:
             advice = "Don't go asynchronous here: use method 'sgd'."
         lines = [advice, *(f"- {reason}" for reason in self.reasons), ""]
-        rows = [("pilot", "threads", "updates/s", "T", "T_99", "T_max", "K", "bound")]
+        rows: list[tuple[str, ...]] = [
+            ("pilot", "threads", "updates/s", "T", "T_99", "T_max", "K", "bound")
+        ]
         for one in self.trials:
             limit = "?" if one.T_max is None else "none" if one.T_max < 0 else f"{one.T_max:,}"
             rows.append(
