@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -33,6 +34,8 @@ WORKERS, SPREAD, FORECAST = (1, 2, 4, 8, 16, 32, 64), 0.1, 20_000
 EPOCHS, LEAST_UPDATES = 20, 100_000
 #: Asynchrony must be worth at least so much, or it is not advised.
 WORTH = 1.1
+#: The machine counts as busy where so many processes a core want to run.
+BUSY = 0.5
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,9 @@ class Diagnosis:
         M, and the K of the serial run that all others are compared with.
     seconds : float
         What that run takes here; the others get as many.
+    load : float
+        Processes that wanted a core in the minute before (the load average). Near or above the
+        number of cores, times say what a busy machine does.
     constants : ProblemConstants or None
         At T = 0; None where none are known.
     conflicts : tuple of Conflict
@@ -94,6 +100,7 @@ class Diagnosis:
     batch_size: int
     n_updates: int
     seconds: float
+    load: float
     constants: ProblemConstants | None
     conflicts: tuple[Conflict, ...]
     costs: tuple[Calibration, ...]
@@ -241,7 +248,7 @@ def diagnose(
     seconds = number("seconds", seconds, above=0)
     if constants is not None and not isinstance(constants, ProblemConstants):
         raise InvalidArgument(f"constants must be a ProblemConstants, got {constants!r}.")
-    most = threads(n_threads, "asysg-con")
+    most, load = threads(n_threads, "asysg-con"), os.getloadavg()[0]
 
     known: ProblemConstants | None
     why = ""
@@ -267,12 +274,13 @@ def diagnose(
         method=best.method,
         n_threads=best.n_threads,
         max_delay=best.T_99 if best.n_threads > 1 else None,
-        reasons=reasons(trials, best, conflicts, predictions, why, most),
+        reasons=reasons(trials, best, conflicts, predictions, why, most) + busy(load),
         n=obj.n,
         n_samples=obj.n_samples,
         batch_size=M,
         n_updates=K,
         seconds=budget,
+        load=load,
         constants=known,
         conflicts=conflicts,
         costs=costs,
@@ -384,14 +392,33 @@ def of_method(
     )
 
 
+def busy(load: float) -> tuple[str, ...]:
+    """Say that others use the cores, where they do."""
+    cores = os.cpu_count() or 1
+    if load < BUSY * cores:
+        return ()
+    return (
+        f"The machine was busy (load {load:.3g} on {cores} cores): ask again when it is not, "
+        "before you believe what several threads measured.",
+    )
+
+
+def duration(seconds: float) -> str:
+    """Return a time in a unit that suits it."""
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds / 1e-9:.3g} ns"
+
+
 def about(one: Trial, serial: Trial, alone: Trial) -> str:
     """Compare a trial with the serial method."""
     ratio = one.updates_per_second / serial.updates_per_second
     extra = one.n_threads / one.updates_per_second - 1 / alone.updates_per_second
     text = (
         f"{one.method}, {one.n_threads} threads: {ratio:.3g} times the updates of sgd a second; "
-        f"writing, clock and caches cost an update {1e9 * max(0.0, extra):.3g} ns more than alone, "
-        f"where it takes {1e9 / alone.updates_per_second:.3g} ns"
+        f"writing, clock and caches cost an update {duration(max(0.0, extra))} more than "
+        f"alone, where it takes {duration(1 / alone.updates_per_second)}"
     )
     if one.bound is None or serial.bound is None:
         return f"{text}."

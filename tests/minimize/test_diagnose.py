@@ -15,7 +15,7 @@ from asysg import InvalidArgument, objectives, theory
 from asysg._conflicts import conflict
 from asysg._core.openmp import openmp_version
 from asysg._trials import Trial
-from asysg.diagnosis import METHODS, Prediction, advised, counts, predicted
+from asysg.diagnosis import METHODS, Prediction, advised, busy, counts, duration, predicted
 from asysg.simulate.calibration import Calibration
 from tests.budget import alpha, assert_mean
 
@@ -132,6 +132,15 @@ def test_without_bounds_the_rates_of_equal_updates_decide(bound):
     assert advised([serial, trial("hogwild", 2, 1.05e6, bound)]) is serial
 
 
+def test_a_busy_machine_is_told_of():
+    assert busy(0.0) == ()
+    (said,) = busy(1000.0)
+    assert "load 1e+03" in said
+    assert [duration(s) for s in (2.5, 2.5e-3, 2.5e-6, 2.5e-9, 0.0)] == [
+        "2.5 s", "2.5 ms", "2.5 µs", "2.5 ns", "0 ns",
+    ]  # fmt: skip
+
+
 def test_threads_that_are_tried():
     assert [counts(p) for p in (1, 2, 3, 8, 12)] == [
         [1], [1, 2], [1, 2, 3], [1, 2, 4, 8], [1, 2, 4, 8, 12],
@@ -215,8 +224,8 @@ def test_without_constants_the_reason_says_so():
     found = asysg.diagnose(obj, np.ones(4), n_threads=THREADS, seconds=0.01)
     assert found.constants is None
     assert {(one.bound, one.T_max) for one in found.trials} == {(None, None)}
-    assert "No bound is known" in found.reasons[-1]
-    assert "must be proven" in found.reasons[-1]
+    (why,) = (reason for reason in found.reasons if reason.startswith("No bound is known"))
+    assert "must be proven" in why
     own = theory.ProblemConstants(gap=1.0, sigma=1.0, L=1.0, n=4, estimated=True)
     told = asysg.diagnose(obj, np.ones(4), n_threads=1, seconds=0.01, constants=own)
     assert told.constants is own
