@@ -25,8 +25,11 @@ from .rows cimport (
     row_touch,
     rows_t,
 )
+from .vector cimport asysg_axpy32, asysg_dot32
 
 import numpy as np
+
+from .kernel import rounded
 
 
 cdef inline double penalty(const linear_t *p, const double *x) noexcept nogil:
@@ -101,6 +104,24 @@ cdef int descend(
             t += 1
         g += p.reg * losses.saturating_slope(x[i])
         x[i] -= step * g
+    return ASYSG_OK
+
+
+cdef int minibatch32(
+    void *self, const float *x, const uint64_t *samples, int64_t count, float *work, float *g
+) noexcept nogil:
+    """Dense rows in single precision; what is one number a row, or an entry, is not."""
+    cdef const linear_t *p = <const linear_t *>self
+    cdef int64_t m, i, n = p.rows.n
+    cdef const float *a
+    cdef double z
+    for m in range(count):
+        a = p.data32 + <int64_t>samples[m] * n
+        z = asysg_dot32(a, x, n)
+        asysg_axpy32(<float>p.slope(z, p.rows.b[samples[m]], p.scale), a, g, n)
+        if p.reg != 0.0:
+            for i in range(n):
+                g[i] += <float>(p.reg * losses.saturating_slope(x[i]))
     return ASYSG_OK
 
 
@@ -262,8 +283,23 @@ cdef class Linear(Kernel):
     @property
     def nbytes(self):
         """Bytes of the arrays that this objective is computed from, referenced ones included."""
-        held = self.arguments + (self.index or ())
+        held = (*self.arguments, *(self.index or ()), self.rounded)
         return sum(array.nbytes for array in held if isinstance(array, np.ndarray))
+
+    def single(self):
+        """Keep a copy of dense rows in single precision; return whether they are dense.
+
+        Raises OverflowError if an entry is beyond its range.
+        """
+        cdef const float[::1] view
+        if self.model.rows.start != NULL:
+            return False
+        if self.rounded is None:
+            self.rounded = rounded(self.data)
+            view = self.rounded
+            self.model.data32 = &view[0]
+            self.abi.minibatch32 = minibatch32
+        return True
 
     cdef int prepare(self) except -1:
         """Index sparse rows by column: a partial derivative of f then goes to its rows at once.

@@ -8,11 +8,20 @@ minibatch, each of these for all its samples, one row per sample, after the rows
 from libc.math cimport exp, log
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcpy
-from scipy.linalg.cython_blas cimport dgemm
+from scipy.linalg.cython_blas cimport dgemm, sgemm
 
 from .abi cimport ASYSG_OK
 from .kernel cimport Kernel
-from .vector cimport asysg_axpy, asysg_axpy_step, asysg_descend, asysg_dot, asysg_tanh
+from .vector cimport (
+    asysg_axpy,
+    asysg_axpy32,
+    asysg_axpy_step,
+    asysg_descend,
+    asysg_dot,
+    asysg_tanh,
+    asysg_tanh32,
+    real_t,
+)
 
 cdef enum:
     MAX_LAYERS = 32
@@ -60,7 +69,7 @@ cdef void forward(
             asysg_tanh(out, p.size[layer + 1])
 
 
-cdef double loss(const network_t *p, uint64_t sample, const double *z, double *d) noexcept nogil:
+cdef double loss(const network_t *p, uint64_t sample, const real_t *z, real_t *d) noexcept nogil:
     """The loss at the outputs z; its derivative into d, unless that is NULL."""
     cdef int64_t m = p.size[p.depth]
     cdef int64_t k
@@ -72,7 +81,7 @@ cdef double loss(const network_t *p, uint64_t sample, const double *z, double *d
         for k in range(m):
             total += (z[k] - t[k]) * (z[k] - t[k])
             if d != NULL:
-                d[k] = z[k] - t[k]
+                d[k] = <real_t>(z[k] - t[k])
         return 0.5 * total
     top = z[0]
     for k in range(1, m):
@@ -81,8 +90,8 @@ cdef double loss(const network_t *p, uint64_t sample, const double *z, double *d
         total += exp(z[k] - top)
     if d != NULL:
         for k in range(m):
-            d[k] = exp(z[k] - top) / total
-        d[p.labels[sample]] -= 1.0
+            d[k] = <real_t>(exp(z[k] - top) / total)
+        d[p.labels[sample]] -= 1
     return log(total) - (z[p.labels[sample]] - top)
 
 
@@ -154,26 +163,29 @@ cdef int descend(
 
 cdef void product(
     char *first, char *second, int64_t rows, int64_t columns, int64_t inner,
-    const double *a, int64_t width_a, const double *b, int64_t width_b, double add, double *out,
+    const real_t *a, int64_t width_a, const real_t *b, int64_t width_b, real_t add, real_t *out,
 ) noexcept nogil:
-    """out = first(a) second(b) + add * out, by columns: BLAS's dgemm with the dialect's widths.
+    """out = first(a) second(b) + add * out, by columns: BLAS's gemm with the dialect's widths.
 
     A matrix stored by rows is its own transpose stored by columns; so products of ours are asked
     for in reverse order. BLAS takes no const, and changes neither.
     """
     cdef int m = <int>rows, n = <int>columns, k = <int>inner
     cdef int lda = <int>width_a, ldb = <int>width_b
-    cdef double one = 1.0
-    dgemm(first, second, &m, &n, &k, &one, <double *>a, &lda, <double *>b, &ldb, &add, out, &m)
+    cdef real_t one = 1
+    if real_t is float:
+        sgemm(first, second, &m, &n, &k, &one, <float *>a, &lda, <float *>b, &ldb, &add, out, &m)
+    else:
+        dgemm(first, second, &m, &n, &k, &one, <double *>a, &lda, <double *>b, &ldb, &add, out, &m)
 
 
 cdef void forward_all(
-    const network_t *p, const double *x, const double *inputs, int64_t count, double *outputs
+    const network_t *p, const real_t *x, const real_t *inputs, int64_t count, real_t *outputs
 ) noexcept nogil:
     """The outputs of all layers for `count` rows of inputs, layer by layer."""
-    cdef const double *a = inputs
-    cdef const double *w
-    cdef double *out
+    cdef const real_t *a = inputs
+    cdef const real_t *w
+    cdef real_t *out
     cdef int64_t layer, c, fan_in, fan_out
     for layer in range(p.depth):
         fan_in = p.size[layer]
@@ -181,24 +193,28 @@ cdef void forward_all(
         w = x + p.weights[layer]
         out = outputs + count * p.outputs[layer]
         for c in range(count):
-            memcpy(out + c * fan_out, w + fan_in * fan_out, fan_out * sizeof(double))
-        product(b"T", b"N", fan_out, count, fan_in, w, fan_in, a, fan_in, 1.0, out)
+            memcpy(out + c * fan_out, w + fan_in * fan_out, fan_out * sizeof(real_t))
+        product(b"T", b"N", fan_out, count, fan_in, w, fan_in, a, fan_in, <real_t>1, out)
         if layer + 1 < p.depth:
-            asysg_tanh(out, count * fan_out)
+            if real_t is float:
+                asysg_tanh32(out, count * fan_out)
+            else:
+                asysg_tanh(out, count * fan_out)
         a = out
 
 
 cdef void add_minibatch(
-    const network_t *p, const double *x, const double *inputs, const int64_t *rows,
-    int64_t count, double *work, double *g,
+    const network_t *p, const real_t *x, const real_t *inputs, const int64_t *rows,
+    int64_t count, real_t *work, real_t *g,
 ) noexcept nogil:
     """g += the sum of the gradients at `count` rows of inputs, whose numbers are `rows`."""
-    cdef double *outputs = work
-    cdef double *slopes = work + count * p.units
-    cdef double *d
-    cdef double *below
-    cdef const double *a
-    cdef const double *w
+    cdef real_t *outputs = work
+    cdef real_t *slopes = work + count * p.units
+    cdef real_t *d
+    cdef real_t *below
+    cdef real_t *biases
+    cdef const real_t *a
+    cdef const real_t *w
     cdef int64_t layer, c, o, fan_in, fan_out = p.size[p.depth]
     forward_all(p, x, inputs, count, outputs)
     d = slopes + count * p.outputs[p.depth - 1]
@@ -213,29 +229,51 @@ cdef void add_minibatch(
         w = x + p.weights[layer]
         d = slopes + count * p.outputs[layer]
         product(
-            b"N", b"T", fan_in, fan_out, count, a, fan_in, d, fan_out, 1.0, g + p.weights[layer]
+            b"N", b"T", fan_in, fan_out, count, a, fan_in, d, fan_out, <real_t>1,
+            g + p.weights[layer],
         )
+        biases = g + p.weights[layer] + fan_in * fan_out
         for c in range(count):
-            asysg_axpy(1.0, d + c * fan_out, g + p.weights[layer] + fan_in * fan_out, fan_out)
+            if real_t is float:
+                asysg_axpy32(1, d + c * fan_out, biases, fan_out)
+            else:
+                asysg_axpy(1, d + c * fan_out, biases, fan_out)
         if layer > 0:
             below = slopes + count * p.outputs[layer - 1]
-            product(b"N", b"N", fan_in, count, fan_out, w, fan_in, d, fan_out, 0.0, below)
+            product(b"N", b"N", fan_in, count, fan_out, w, fan_in, d, fan_out, <real_t>0, below)
             for o in range(count * fan_in):
-                below[o] *= 1.0 - a[o] * a[o]
+                below[o] *= 1 - a[o] * a[o]
+
+
+cdef int add_samples(
+    const network_t *p, const real_t *x, const uint64_t *samples, int64_t count, real_t *work,
+    real_t *g,
+) noexcept nogil:
+    """g += the sum of the gradients of at most BATCH samples, whose inputs are copied together.
+
+    And rounded, in single precision: a copy of all of them in it would not be faster.
+    """
+    cdef int64_t c, i, wide = p.size[0]
+    cdef real_t *inputs = work + BATCH * 2 * p.units
+    cdef const double *row
+    for c in range(count):
+        row = p.inputs + <int64_t>samples[c] * wide
+        for i in range(wide):
+            inputs[c * wide + i] = <real_t>row[i]
+    add_minibatch(p, x, inputs, <const int64_t *>samples, count, work, g)
+    return ASYSG_OK
 
 
 cdef int minibatch(
     void *self, const double *x, const uint64_t *samples, int64_t count, double *work, double *g
 ) noexcept nogil:
-    cdef const network_t *p = <const network_t *>self
-    cdef int64_t c, wide = p.size[0]
-    cdef double *inputs = work + BATCH * 2 * p.units
-    for c in range(count):
-        memcpy(
-            inputs + c * wide, p.inputs + <int64_t>samples[c] * wide, wide * sizeof(double)
-        )
-    add_minibatch(p, x, inputs, <const int64_t *>samples, count, work, g)
-    return ASYSG_OK
+    return add_samples(<const network_t *>self, x, samples, count, work, g)
+
+
+cdef int minibatch32(
+    void *self, const float *x, const uint64_t *samples, int64_t count, float *work, float *g
+) noexcept nogil:
+    return add_samples(<const network_t *>self, x, samples, count, work, g)
 
 
 cdef int full_value(void *self, const double *x, double *work, double *out) noexcept nogil:
@@ -248,7 +286,8 @@ cdef int full_value(void *self, const double *x, double *work, double *out) noex
         forward_all(p, x, p.inputs + first * p.size[0], count, work)
         for c in range(count):
             total += loss(
-                p, first + c, work + count * p.outputs[p.depth - 1] + c * fan_out, NULL
+                p, first + c, work + count * p.outputs[p.depth - 1] + c * fan_out,
+                <double *>NULL,
             )
     out[0] = total / <double>p.n_samples
     return ASYSG_OK
@@ -275,7 +314,7 @@ cdef int value(
 ) noexcept nogil:
     cdef const network_t *p = <const network_t *>self
     forward(p, x, sample, work)
-    out[0] = loss(p, sample, work + p.outputs[p.depth - 1], NULL)
+    out[0] = loss(p, sample, work + p.outputs[p.depth - 1], <double *>NULL)
     return ASYSG_OK
 
 
@@ -351,3 +390,4 @@ cdef class Network(Kernel):
         self.abi.full_gradient = full_gradient
         self.abi.descend = descend
         self.abi.minibatch = minibatch
+        self.abi.minibatch32 = minibatch32
