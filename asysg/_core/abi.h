@@ -74,6 +74,8 @@ typedef struct asysg_objective {
      * is the memory of work_size doubles. */
     int (*minibatch32)(void *self, const float *x, const uint64_t *samples, int64_t count,
                        float *work, float *g);
+    /* `descend` in single precision, of the bits of `minibatch32`; optional where that is given. */
+    int (*descend32)(void *self, float *x, uint64_t sample, float step, float *work);
 } asysg_objective;
 
 #endif

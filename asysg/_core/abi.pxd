@@ -22,6 +22,7 @@ ctypedef int64_t (*full_support_t)(void *, int64_t, void *, const void **) noexc
 ctypedef int (*minibatch32_t)(
     void *, const float *, const uint64_t *, int64_t, float *, float *
 ) noexcept nogil
+ctypedef int (*descend32_t)(void *, float *, uint64_t, float, float *) noexcept nogil
 
 cdef extern from "abi.h" nogil:
     const char *ASYSG_OBJECTIVE
@@ -48,6 +49,7 @@ cdef extern from "abi.h" nogil:
         full_partial_t full_partial
         full_support_t full_support
         minibatch32_t minibatch32
+        descend32_t descend32
 
 
 cdef inline int gradients(

@@ -51,6 +51,25 @@ static void OF(step)(REAL step, REAL *restrict x, const REAL *restrict g, int64_
         x[i] += -(step * g[i]);
 }
 
+/* x -= step * (0 + c * a): the bits of a gradient that c * a is added to, then scaled. */
+ASYSG_CLONES
+static void OF(descend)(REAL step, REAL c, const REAL *restrict a, REAL *restrict x, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        x[i] -= step * ((REAL)0 + c * a[i]);
+}
+
+/* below += c * x, then x -= step * (0 + c * a): one pass over a row of weights. */
+ASYSG_CLONES
+static void OF(axpy_step)(REAL c, REAL step, const REAL *restrict a, REAL *restrict x,
+                          REAL *restrict below, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        below[i] += c * x[i];
+        x[i] -= step * ((REAL)0 + c * a[i]);
+    }
+}
+
 #undef REAL
 #undef OF
 #undef LANES

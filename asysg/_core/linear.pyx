@@ -25,7 +25,7 @@ from .rows cimport (
     row_touch,
     rows_t,
 )
-from .vector cimport asysg_axpy32, asysg_dot32
+from .vector cimport asysg_axpy32, asysg_descend32, asysg_dot32
 
 import numpy as np
 
@@ -107,21 +107,44 @@ cdef int descend(
     return ASYSG_OK
 
 
+cdef inline float slope32(
+    const linear_t *p, uint64_t sample, const float *x, const float **a
+) noexcept nogil:
+    """The slope of one sample, computed in double precision from a dot product in single."""
+    a[0] = p.data32 + <int64_t>sample * p.rows.n
+    return <float>p.slope(asysg_dot32(a[0], x, p.rows.n), p.rows.b[sample], p.scale)
+
+
 cdef int minibatch32(
     void *self, const float *x, const uint64_t *samples, int64_t count, float *work, float *g
 ) noexcept nogil:
-    """Dense rows in single precision; what is one number a row, or an entry, is not."""
     cdef const linear_t *p = <const linear_t *>self
-    cdef int64_t m, i, n = p.rows.n
-    cdef const float *a
-    cdef double z
+    cdef int64_t m, i
+    cdef const float *a = NULL
+    cdef float c
     for m in range(count):
-        a = p.data32 + <int64_t>samples[m] * n
-        z = asysg_dot32(a, x, n)
-        asysg_axpy32(<float>p.slope(z, p.rows.b[samples[m]], p.scale), a, g, n)
+        c = slope32(p, samples[m], x, &a)
+        asysg_axpy32(c, a, g, p.rows.n)
         if p.reg != 0.0:
-            for i in range(n):
+            for i in range(p.rows.n):
                 g[i] += <float>(p.reg * losses.saturating_slope(x[i]))
+    return ASYSG_OK
+
+
+cdef int descend32(
+    void *self, float *x, uint64_t sample, float step, float *work
+) noexcept nogil:
+    cdef const linear_t *p = <const linear_t *>self
+    cdef int64_t i
+    cdef const float *a = NULL
+    cdef float g, c = slope32(p, sample, x, &a)
+    if p.reg == 0.0:
+        asysg_descend32(step, c, a, x, p.rows.n)
+        return ASYSG_OK
+    for i in range(p.rows.n):
+        g = 0 + c * a[i]
+        g += <float>(p.reg * losses.saturating_slope(x[i]))
+        x[i] -= step * g
     return ASYSG_OK
 
 
@@ -299,6 +322,7 @@ cdef class Linear(Kernel):
             view = self.rounded
             self.model.data32 = &view[0]
             self.abi.minibatch32 = minibatch32
+            self.abi.descend32 = descend32
         return True
 
     cdef int prepare(self) except -1:

@@ -1,19 +1,24 @@
 """AsySG-con on real threads with x in single precision.
 
-The very kernel of ``server.pxd``, for float: the same clock, locks, bound and record. A worker's
-read and gradient lie, half as long, in the memory that they would have in double precision.
+The very kernels of ``server.pxd`` and ``alone.pxd``, for float: the same clock, locks, bound and
+record. A worker's read and gradient lie, half as long, in the memory that they would have in double
+precision.
 """
 
 from libc.stdint cimport int64_t
 
+from .alone cimport alone
 from .server cimport con
 from .threads cimport Threads
-from .worker cimport Run, Worker
+from .worker cimport UPDATES, Run, Worker
 
 import numpy as np
 
 cdef void single(Run *r, int64_t w, Worker *me) noexcept nogil:
-    con(r, w, me, r.x32)
+    if r.alone and r.M == 1 and r.f.descend32 != NULL and r.recording < UPDATES:
+        alone(r, me, r.x32)
+    else:
+        con(r, w, me, r.x32)
 
 
 cdef class Single(Threads):

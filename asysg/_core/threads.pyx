@@ -196,7 +196,7 @@ cdef inline void work(Run *r, int64_t w, Worker *me, Method method) noexcept nog
         method != INCON and r.alone and r.M == 1 and r.f.descend != NULL and r.prox is NULL
         and r.recording < UPDATES
     ):
-        alone(r, me)
+        alone(r, me, r.x)
     elif method == CON:
         con(r, w, me, r.x)
     elif method == INCON:

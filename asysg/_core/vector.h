@@ -29,17 +29,6 @@
 #define LANES 32
 #include "dense.h"
 
-/* below += c * x, then x -= step * (0 + c * a): one pass over a row of weights. */
-ASYSG_CLONES
-static void asysg_axpy_step(double c, double step, const double *restrict a,
-                            double *restrict x, double *restrict below, int64_t n)
-{
-    for (int64_t i = 0; i < n; i++) {
-        below[i] += c * x[i];
-        x[i] -= step * (0.0 + c * a[i]);
-    }
-}
-
 /* tanh t = e / (e + 2) with e = exp(2 |t|) - 1, and the sign of t. Written out because the C
  * library's costs ten times as much: it is called number by number. To within three units in the
  * last place; NaN stays NaN. */
@@ -118,15 +107,6 @@ static void asysg_tanh32(float *x, int64_t n)
 {
     for (int64_t i = 0; i < n; i++)
         x[i] = asysg_tanh32_of(x[i]);
-}
-
-/* x -= step * (0 + c * a): the bits of a gradient that c * a is added to, then scaled. */
-ASYSG_CLONES
-static void asysg_descend(double step, double c, const double *restrict a, double *restrict x,
-                          int64_t n)
-{
-    for (int64_t i = 0; i < n; i++)
-        x[i] -= step * (0.0 + c * a[i]);
 }
 
 /* Ask for a cache line. The statement of assembly does nothing; without it, a function that only

@@ -40,6 +40,7 @@ class Struct(ctypes.Structure):
         ("minibatch", ctypes.c_void_p),
         ("batch_size", ctypes.c_int64),
         *((name, ctypes.c_void_p) for name in ("full_partial", "full_support")),
+        *((name, ctypes.c_void_p) for name in ("minibatch32", "descend32")),
     )
 
 
@@ -86,7 +87,7 @@ class Counting:
         new.restype = ctypes.py_object
         new.argtypes = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p)
         self.keep = gradient, descend, touch
-        self.capsule = new(ctypes.addressof(self.struct), b"asysg.objective.v3", None)
+        self.capsule = new(ctypes.addressof(self.struct), b"asysg.objective.v4", None)
 
 
 def run(objective, p=1, *, K=100, sync_every=7, gamma=-0.125, recording="full"):
