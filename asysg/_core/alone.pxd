@@ -30,16 +30,18 @@ cdef inline void alone(Run *r, Worker *me, real_t *x) noexcept nogil:
     cdef int64_t j, t, count
     cdef uint64_t s
     cdef int code
-    cdef double step
+    cdef double step, sum_step, sum_square
     cdef const void *idx = NULL
     while next_draw(r, me):
         s = sample(r, me.draw, 0)
+        sum_step, sum_square = me.sum_step, me.sum_square
         step = steplength(r, me, me.draw, 0)
         if real_t is float:
             code = r.f.descend32(r.f.self, x, s, <float> step, <float *> me.work)
         else:
             code = r.f.descend(r.f.self, x, s, step, me.work)
         if code != ASYSG_OK:
+            me.sum_step, me.sum_square = sum_step, sum_square  # no such step was made
             failed(r, me)
             return
         asysg_poke(r.clock.now, me.draw + 1)

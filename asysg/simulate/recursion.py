@@ -60,7 +60,7 @@ def con(
     ----------
     Lian, Huang, Li, Liu (NIPS 2015), Algorithm 1.
     """
-    x = [np.array(x0, dtype=dtype)]
+    x: list[NDArray[Any]] = [np.array(x0, dtype=dtype)]
     for k in range(len(gamma)):
         g = np.zeros_like(x[0])
         reads = k - np.minimum(k, delays[k])

@@ -204,6 +204,21 @@ def test_trouble_on_several_threads(fast):
         assert (40 in done["draw"]) == (kind == "diverged")
 
 
+@pytest.mark.parametrize("at", [0, 1, 99])
+@pytest.mark.parametrize("fast", [True, False])
+def test_the_step_of_a_failure_is_not_counted(fast, at):
+    """Of a lone worker whose steplengths adapt: they are summed, and every step was made."""
+    objective = Counting(fast=fast, bad=[samples(100)[at]])
+    engine = Threads(
+        objective.capsule, np.array([0.0, 1.0]), method="sgd", M=1, p=1, key=KEY, max_delay=-1,
+        recording="sampled", slope=2.0,
+    )  # fmt: skip
+    engine.advance(100, np.array([0.125]))
+    assert engine.trouble == ("failed", 0, at)
+    assert sum(engine.updates_by_worker) == engine.clock == at
+    assert engine.sums == (0.125 * at, 0.125**2 * at)
+
+
 def test_one_steplength():
     engine = Threads(
         Counting(fast=True).capsule, np.zeros(2), method="hogwild", M=1, p=1, key=KEY,
