@@ -2,7 +2,7 @@
  *
  * REAL       the type
  * OF(name)   the function's name
- * LANES      partial sums of a dot product, a power of two: 128 bytes of them, or 64
+ * LANES      partial sums of a dot product, 8 or 16: 64 bytes of them
  */
 
 ASYSG_CLONES
@@ -13,10 +13,9 @@ static REAL OF(dot)(const REAL *a, const REAL *b, int64_t n)
     for (; i + LANES <= n; i += LANES)
         for (int k = 0; k < LANES; k++)
             s[k] += a[i + k] * b[i + k];
-    for (int half = LANES / 2; half; half /= 2)
-        for (int k = 0; k < half; k++)
-            s[k] += s[k + half];
-    REAL sum = s[0];
+    for (int k = 8; k < LANES; k++)
+        s[k - 8] += s[k];
+    REAL sum = ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
     for (; i < n; i++)
         sum += a[i] * b[i];
     return sum;

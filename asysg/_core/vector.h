@@ -26,7 +26,7 @@
 
 #define REAL float
 #define OF(name) asysg_##name##32
-#define LANES 32
+#define LANES 16
 #include "dense.h"
 
 /* tanh t = e / (e + 2) with e = exp(2 |t|) - 1, and the sign of t. Written out because the C
