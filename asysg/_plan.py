@@ -75,6 +75,7 @@ class Plan:
     record: str | bool = "sampled"
     skip_ahead: bool = False
     prox: Prox | None = None
+    dtype: str = "float64"  # of x
     lazy: bool = False  # its steps wait until an entry is looked at
     n_push: int = 1  # local steps an update is made of (downpour)
     n_fetch: int = 1  # and between two fetches

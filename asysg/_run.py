@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import FrameType
 from typing import Any, Protocol, Self
 
@@ -26,6 +26,7 @@ from ._evidence import certify
 from ._plan import Intermediate, Plan, State
 from ._progress import Progress
 from ._recorder import Recorder
+from ._single import evidence as of_rounding
 from .errors import InvalidArgument
 from .result import STATUS, Result, Staleness, Trace
 
@@ -394,6 +395,7 @@ def finish(
     if plan.adaptive:
         weight = weights(rows, strata(plan.K, plan.n_records), state)
     trace = Trace(rows[:, 0].astype(np.int64) + 1, seconds, rows[:, 2], rows[:, 3], weight)
+    certified = replace(plan, evidence=(*plan.evidence, *of_rounding(plan, ending.x, state.clock)))
     return Result(
         x=ending.x,
         fun=plan.value(ending.x),
@@ -410,6 +412,7 @@ def finish(
         record=plan.record,
         skip_ahead=plan.skip_ahead,
         prox=None if plan.prox is None else str(plan.prox),
+        dtype=plan.dtype,
         n_threads_used=state.workers,
         n_lost=state.overwrites,
         n_recomputed=state.recomputed,
@@ -418,7 +421,7 @@ def finish(
         key=plan.key,
         staleness=seen,
         trace=trace,
-        certificate=certify(plan, seen, trace, ending.status, state),
+        certificate=certify(certified, seen, trace, ending.status, state),
         simulated=plan.simulated,
         scheduler=plan.scheduler,
         sync_every=plan.sync_every,

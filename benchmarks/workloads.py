@@ -187,6 +187,7 @@ def ours(workload: Workload, p: int, quick: bool) -> Contestants:
     if workload.kind == "con":
         for record in ("sampled", False):
             yield _threads(workload, p, quick, "asysg", record, {})
+        yield _single(workload, p, quick)
         yield _ranks(workload, p, quick)
         return
     for update in UPDATES:
@@ -202,17 +203,32 @@ def ours(workload: Workload, p: int, quick: bool) -> Contestants:
                 yield _threads(workload, p, quick, f"{name}, naive", record, options)
             else:
                 yield _threads(workload, p, quick, name, record, options)
+    if workload.kind in ("W2", "W3"):
+        yield _single(workload, p, quick)
 
 
 METHODS = {"W1": "hogwild", "W1c": "asysg-incon", "W2": "hogwild", "W3": "hogwild"}
 
 
+def _single(workload: Workload, p: int, quick: bool) -> Contestant | Absent:
+    if not accepts(asysg.minimize, "dtype"):
+        return Absent("asysg float32", "this version has no dtype=")
+    options = {"dtype": "float32"}
+    return _threads(workload, p, quick, "asysg float32", "sampled", options, "asysg-con")
+
+
 def _threads(
-    workload: Workload, p: int, quick: bool, name: str, record: str | bool, options: dict[str, Any]
+    workload: Workload,
+    p: int,
+    quick: bool,
+    name: str,
+    record: str | bool,
+    options: dict[str, Any],
+    method: str | None = None,
 ) -> Contestant | Absent:
     given = data(workload.kind, workload.size, quick)
     M = workload.size if workload.kind == "W3" else 1
-    method = METHODS.get(workload.kind, "asysg-con")
+    method = method or METHODS.get(workload.kind, "asysg-con")
     name = name if record == "sampled" else f"{name}, unrecorded"
 
     def run(count: int) -> Reading:

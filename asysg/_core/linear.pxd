@@ -9,6 +9,7 @@ ctypedef double (*loss_t)(double z, double b, double scale) noexcept nogil
 
 ctypedef struct linear_t:
     rows_t rows
+    const float *data32  # dense rows once more, in single precision, where that was asked for
     double scale
     double reg
     loss_t loss
@@ -27,6 +28,7 @@ cdef class Linear(Kernel):
     cdef const int64_t[::1] wide
     cdef const double[::1] b
     cdef tuple index
+    cdef object rounded
 
     cdef int use_sparse(self, object start, object indices) except -1
     cdef int prepare(self) except -1

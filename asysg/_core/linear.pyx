@@ -25,8 +25,11 @@ from .rows cimport (
     row_touch,
     rows_t,
 )
+from .vector cimport asysg_axpy32, asysg_descend32, asysg_dot32
 
 import numpy as np
+
+from .kernel import rounded
 
 
 cdef inline double penalty(const linear_t *p, const double *x) noexcept nogil:
@@ -100,6 +103,47 @@ cdef int descend(
             g += c * r.a[t]
             t += 1
         g += p.reg * losses.saturating_slope(x[i])
+        x[i] -= step * g
+    return ASYSG_OK
+
+
+cdef inline float slope32(
+    const linear_t *p, uint64_t sample, const float *x, const float **a
+) noexcept nogil:
+    """The slope of one sample, computed in double precision from a dot product in single."""
+    a[0] = p.data32 + <int64_t>sample * p.rows.n
+    return <float>p.slope(asysg_dot32(a[0], x, p.rows.n), p.rows.b[sample], p.scale)
+
+
+cdef int minibatch32(
+    void *self, const float *x, const uint64_t *samples, int64_t count, float *work, float *g
+) noexcept nogil:
+    cdef const linear_t *p = <const linear_t *>self
+    cdef int64_t m, i
+    cdef const float *a = NULL
+    cdef float c
+    for m in range(count):
+        c = slope32(p, samples[m], x, &a)
+        asysg_axpy32(c, a, g, p.rows.n)
+        if p.reg != 0.0:
+            for i in range(p.rows.n):
+                g[i] += <float>(p.reg * losses.saturating_slope(x[i]))
+    return ASYSG_OK
+
+
+cdef int descend32(
+    void *self, float *x, uint64_t sample, float step, float *work
+) noexcept nogil:
+    cdef const linear_t *p = <const linear_t *>self
+    cdef int64_t i
+    cdef const float *a = NULL
+    cdef float g, c = slope32(p, sample, x, &a)
+    if p.reg == 0.0:
+        asysg_descend32(step, c, a, x, p.rows.n)
+        return ASYSG_OK
+    for i in range(p.rows.n):
+        g = 0 + c * a[i]
+        g += <float>(p.reg * losses.saturating_slope(x[i]))
         x[i] -= step * g
     return ASYSG_OK
 
@@ -262,8 +306,24 @@ cdef class Linear(Kernel):
     @property
     def nbytes(self):
         """Bytes of the arrays that this objective is computed from, referenced ones included."""
-        held = self.arguments + (self.index or ())
+        held = (*self.arguments, *(self.index or ()), self.rounded)
         return sum(array.nbytes for array in held if isinstance(array, np.ndarray))
+
+    def single(self):
+        """Keep a copy of dense rows in single precision; return whether they are dense.
+
+        Raises OverflowError if an entry is beyond its range.
+        """
+        cdef const float[::1] view
+        if self.model.rows.start != NULL:
+            return False
+        if self.rounded is None:
+            self.rounded = rounded(self.data)
+            view = self.rounded
+            self.model.data32 = &view[0]
+            self.abi.minibatch32 = minibatch32
+            self.abi.descend32 = descend32
+        return True
 
     cdef int prepare(self) except -1:
         """Index sparse rows by column: a partial derivative of f then goes to its rows at once.

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from .. import _check
 from .._core import evaluate, skip
@@ -154,8 +154,10 @@ class Objective:
         self,
         x: ArrayLike,
         samples: Sequence[int] | NDArray[np.integer[Any]],
-        out: NDArray[np.float64] | None = None,
-    ) -> NDArray[np.float64]:
+        out: NDArray[Any] | None = None,
+        *,
+        dtype: DTypeLike = "float64",
+    ) -> NDArray[Any]:
         """Return the sum of the gradients of F(.; sample) over some samples, shape (n,).
 
         What an update of a whole vector is made of; objectives that compute it faster than
@@ -167,17 +169,31 @@ class Objective:
             As in `gradient`.
         samples : sequence of int
             As in `value`; one may appear several times.
+        dtype : {"float64", "float32"}
+            What it is computed in. "float32", where `asysg.minimize` has it for this objective: of
+            x rounded to it, to the bits of such a run; `out` must then be float32 too.
 
         Returns
         -------
         ndarray
+            Of `dtype`.
 
         Raises
         ------
         InvalidArgument, ObjectiveError
-            As in `value`.
+            As in `value`; and if there is no such `dtype`.
+
+        Examples
+        --------
+        >>> from asysg.objectives import SineRegression
+        >>> f = SineRegression([[1.0, 2.0]], [0.5])
+        >>> f.minibatch([0.0, 0.0], [0, 0], dtype="float32")
+        array([-0.9588511, -1.9177022], dtype=float32)
         """
-        return evaluate.minibatch(self._capsule, x, samples, out)
+        if _check.precision(dtype) == "float64":
+            return evaluate.minibatch(self._capsule, x, samples, out)
+        self._kernel.single()
+        return evaluate.minibatch32(self._capsule, x, samples, out)
 
     def partial(self, x: ArrayLike, sample: int | None, i: int) -> float:
         """Return entry i of ``gradient(x, sample)`` at the cost of one entry.

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from .. import _check
 from .._core.callback import Callback
@@ -205,11 +205,13 @@ class TorchObjective(Objective):
         self,
         x: ArrayLike,
         samples: Sequence[int] | NDArray[np.integer[Any]],
-        out: Vector | None = None,
-    ) -> Vector:
+        out: NDArray[Any] | None = None,
+        *,
+        dtype: DTypeLike = "float64",
+    ) -> NDArray[Any]:
         """Return the sum of the gradients over some samples; as `Objective.minibatch`."""
         with self._explained():
-            return super().minibatch(x, samples, out)
+            return super().minibatch(x, samples, out, dtype=dtype)
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
