@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -85,7 +86,7 @@ class LinearEstimator(CallbackSupportMixin, BaseEstimator):
     def _weights(self, sample_weight: Any, n_samples: int) -> Vector:
         if sample_weight is None:
             return np.ones(n_samples)
-        if np.ndim(sample_weight) == 0:
+        if isinstance(sample_weight, Real):
             sample_weight = np.full(n_samples, sample_weight)
         weights = check_array(
             sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight"

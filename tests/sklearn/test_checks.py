@@ -17,8 +17,9 @@ pytestmark = pytest.mark.filterwarnings("default")
         AsySGClassifier(),
         AsySGClassifier("sigmoid", alpha=1e-3, batch_size=4),
         AsySGClassifier("squared", method="asysg-con"),
-        AsySGClassifier(steplength="prescribed", max_iter=30),
+        AsySGClassifier(method="asysg-incon", n_iter_no_change=2),
         AsySGRegressor(),
+        AsySGRegressor(steplength="prescribed", max_iter=100),
         AsySGRegressor("welsch", alpha=1e-3, scale=2.0),
         AsySGRegressor(early_stopping=True, tol=None, max_iter=30),
     ]

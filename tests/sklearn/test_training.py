@@ -41,7 +41,8 @@ CANCER, IRIS, DIABETES = scaled(load_breast_cancer), scaled(load_iris), scaled(l
 def test_classifiers_are_about_as_good_as_logistic_regression(loss, data):
     X, y = data
     reference = LogisticRegression(max_iter=1000).fit(X, y).score(X, y)
-    assert AsySGClassifier(loss, random_state=0).fit(X, y).score(X, y) >= reference - 0.03
+    worse = 0.02 if loss in ("logistic", "sigmoid") else 0.05  # squares suit regression
+    assert AsySGClassifier(loss, random_state=0).fit(X, y).score(X, y) >= reference - worse
 
 
 @pytest.mark.parametrize("method", ["hogwild", "asysg-con", "asysg-incon", "asyscd", "sync"])
@@ -212,8 +213,9 @@ def test_class_weights():
     by_hand = AsySGClassifier(class_weight={0: n / (2 * (n - ones)), 1: n / (2 * ones)})
     by_hand.set_params(random_state=0).fit(X, y)
     np.testing.assert_allclose(balanced.coef_, by_hand.coef_, rtol=1e-9)
-    one_sided = AsySGClassifier(class_weight={0: 1e4, 1: 1e-4}, random_state=0).fit(X, y)
-    assert (one_sided.predict(X) == 0).mean() > 0.95
+    one_sided = AsySGClassifier(class_weight={0: 100}, random_state=0).fit(X, y)
+    assert (one_sided.predict(X[y == 0]) == 0).all()
+    assert (one_sided.predict(X) == 0).sum() > (balanced.predict(X) == 0).sum()
     for bad, said in (({0: 0, 1: 0}, "some weight non-zero"), ({0: -1}, "finite and >= 0")):
         with pytest.raises(InvalidArgument, match=said):
             AsySGClassifier(class_weight=bad).fit(X, y)
@@ -234,10 +236,12 @@ def test_sparse_and_dense_data_make_the_same_model():
 def test_probabilities():
     X, y = IRIS
     found = AsySGClassifier(random_state=0).fit(X, y)
-    p = found.predict_proba(1e3 * X)  # where each class against the rest says "rest" too
-    np.testing.assert_allclose(p.sum(axis=1), 1)
-    np.testing.assert_array_equal(found.classes_[p.argmax(axis=1)], found.predict(1e3 * X))
-    np.testing.assert_allclose(np.exp(found.predict_log_proba(X)), found.predict_proba(X))
+    for intercept in (0.0, -1e3):  # each class against the rest: the rest, beyond any doubt
+        found.intercept_ += intercept
+        p = found.predict_proba(X)
+        np.testing.assert_allclose(p.sum(axis=1), 1)
+        np.testing.assert_array_equal(found.classes_[p.argmax(axis=1)], found.predict(X))
+        np.testing.assert_allclose(np.exp(found.predict_log_proba(X)), p)
     binary = AsySGClassifier("sigmoid", random_state=0).fit(*CANCER)
     z = binary.decision_function(CANCER[0])
     np.testing.assert_allclose(binary.predict_proba(CANCER[0])[:, 1], 1 / (1 + np.exp(-z)))
