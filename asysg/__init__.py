@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from . import objectives as objectives
     from . import prox as prox
     from . import simulate as simulate
+    from . import sklearn as sklearn
     from . import steplengths as steplengths
     from . import theory as theory
     from . import verify as verify
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 __version__ = _version("asysg")
 
 _MODULES = ("mpi", "objectives", "prox", "simulate", "steplengths", "theory", "verify")
+#: Needs scikit-learn, so that no ``import *`` may name it.
+_OPTIONAL = ("sklearn",)
 _NAMES = {
     "minimize": "_minimize",
     "Result": "result",
@@ -58,7 +61,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in _MODULES:
+    if name in _MODULES or name in _OPTIONAL:
         return importlib.import_module(f".{name}", __name__)
     if name in _NAMES:
         return getattr(importlib.import_module(f".{_NAMES[name]}", __name__), name)
@@ -66,4 +69,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return sorted([*globals(), *__all__, *_OPTIONAL])

@@ -41,8 +41,8 @@ class SigmoidRegression(LinearModel):
     y : array_like, shape (n_samples,)
         Labels in [0, 1].
     reg : float
-        Weight of the penalty ``sum_i x_i^2 / (1 + x_i^2)``, at least 0. If it is not zero, gradients
-        of samples are dense.
+        Weight of the penalty ``sum_i x_i^2 / (1 + x_i^2)``, at least 0. If it is not zero,
+        gradients of samples are dense.
     packed : bool
         Keep sparse rows as contiguous records, faster to reach at random; see `LinearModel`.
     weights : array_like, shape (n_samples,), optional
@@ -120,8 +120,8 @@ class RobustRegression(LinearModel):
     scale : float
         Residual, > 0, from which on a datum counts as an outlier.
     reg : float
-        Weight of the penalty ``sum_i x_i^2 / (1 + x_i^2)``, at least 0. If it is not zero, gradients
-        of samples are dense.
+        Weight of the penalty ``sum_i x_i^2 / (1 + x_i^2)``, at least 0. If it is not zero,
+        gradients of samples are dense.
     packed : bool
         Keep sparse rows as contiguous records, faster to reach at random; see `LinearModel`.
     weights : array_like, shape (n_samples,), optional
@@ -161,9 +161,7 @@ class RobustRegression(LinearModel):
         )
         self.scale = _check.number("scale", scale, above=0, remedy="It is a size of residuals.")
         b = answers(y)
-        self._set_model(
-            loss, A, b, self.scale, reg, packed=packed, weights=weights, free=free
-        )
+        self._set_model(loss, A, b, self.scale, reg, packed=packed, weights=weights, free=free)
         self.reg = self._reg
         self._slopes = self.scale * _ROBUST_SLOPES[loss]
 
@@ -182,8 +180,8 @@ class LeastSquares(LinearModel):
     y : array_like, shape (n_samples,)
         Targets, finite.
     reg : float
-        Weight of the penalty ``sum_i x_i^2 / (1 + x_i^2)``, at least 0. If it is not zero, gradients
-        of samples are dense.
+        Weight of the penalty ``sum_i x_i^2 / (1 + x_i^2)``, at least 0. If it is not zero,
+        gradients of samples are dense.
     packed : bool
         Keep sparse rows as contiguous records, faster to reach at random; see `LinearModel`.
     weights : array_like, shape (n_samples,), optional

@@ -106,9 +106,7 @@ class LinearEstimator(CallbackSupportMixin, BaseEstimator):
         if not self.early_stopping:
             return None
         kind = ShuffleSplit if self._targets is None else StratifiedShuffleSplit
-        split = kind(
-            n_splits=1, test_size=self.validation_fraction, random_state=self.random_state
-        )
+        split = kind(n_splits=1, test_size=self.validation_fraction, random_state=self.random_state)
         trained, held = next(split.split(np.zeros((len(y), 1)), y))
         if not weights[trained].any() or not weights[held].any():
             raise InvalidArgument(

@@ -53,7 +53,8 @@ class AsySGClassifier(ClassifierMixin, LinearEstimator):
         coefficients escape. Not convex. If it is not 0, every update costs as many operations as
         there are features, on sparse data too.
     scale : float
-        Of the loss "welsch", > 0.
+        Of the loss "welsch", > 0. A label counts as an outlier where it is missed by more; below
+        0.7 times that the loss is convex.
     class_weight : dict, "balanced" or None
         Factors of the samples' weights by class. "balanced": so that all classes have the same
         weight, `sample_weight` counted.
@@ -100,7 +101,7 @@ class AsySGClassifier(ClassifierMixin, LinearEstimator):
         loss: str = "logistic",
         *,
         alpha: float = 0.0,
-        scale: float = 1.0,
+        scale: float = 3.0,
         method: str = "hogwild",
         steplength: float | str = "auto",
         batch_size: int = 1,

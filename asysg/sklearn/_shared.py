@@ -23,11 +23,12 @@ fit_intercept : bool
     Whether to learn an intercept, which is not penalised.
 max_iter : int
     Epochs at most. An epoch looks at as many partial derivatives as the data have entries: an
-    update of one coordinate counts for one.
+    update of one coordinate counts for one. Between epochs loss and gradient are evaluated, which
+    takes about as long as the epoch.
 tol : float or None
     What counts as progress, as a share of the loss at zero, or in the validation score. None, and
-    steplengths of the theory without `early_stopping`: all ``max_iter`` epochs are done; "auto" then
-    quarters its steplength after half of them, half of the rest, and so on.
+    steplengths of the theory without `early_stopping`: all ``max_iter`` epochs are done; "auto"
+    then quarters its steplength after half of them, half of the rest, and so on.
 early_stopping : bool
     Whether progress is that of a score on held-out samples.
 validation_fraction : float
@@ -39,9 +40,10 @@ warm_start : bool
 n_jobs : int, optional
     Worker threads of a run. None: 1, unless in a ``joblib.parallel_config`` context; -1: all cores.
 random_state : int, RandomState or None
-    With one thread the same seed gives the same model to the bit, whatever the order of the samples,
-    and for whole weights the same as for samples repeated as often: a fit depends on the weighted
-    set alone, and equal samples become one. With more threads updates meet in the machine's order.
+    With one thread the same seed gives the same model to the bit, whatever the order of the
+    samples, and for whole weights the same as for samples repeated as often: a fit depends on the
+    weighted set alone, and equal samples become one. With more threads updates meet in the
+    machine's order.
 """,
     "attributes": """
 n_iter_ : int

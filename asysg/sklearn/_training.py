@@ -45,7 +45,7 @@ class Settings:
 
 @dataclass
 class Watch:
-    """Look once an epoch: is it getting better, and does anyone want to stop?
+    """Look once an epoch whether it gets better, and whether anyone wants to stop.
 
     Parameters
     ----------

@@ -162,6 +162,22 @@ def test_L_T_of_quadratics_equals_the_enumeration(built_case):
         assert f.L_T(T) == pytest.approx(max(norms), rel=1e-9)
 
 
+@pytest.mark.only(lambda name, f: hasattr(f, "L_sample"))
+def test_L_sample(built_case):
+    f, rng = built_case.f, np.random.default_rng(31)
+    rows = f._rows if isinstance(f._rows, np.ndarray) else f._rows.toarray()
+    best = 0.0
+    for x in starts(built_case):
+        for j, row in enumerate(rows):
+            for u in (row, rng.standard_normal(f.n)):
+                step = 1e-3 * u / np.linalg.norm(u)
+                change = f.gradient(x + step, j) - f.gradient(x - step, j)
+                best = max(best, np.linalg.norm(change) / 2e-3)
+    assert 0 < best <= f.L_sample * (1 + 1e-6)
+    if f._free == 0 and f._reg == 0 and "L" in built_case.case.exact:
+        assert best >= 0.95 * f.L_sample
+
+
 # The sigma of a stream is its parameter: test_noise.py.
 @pytest.mark.only(lambda name, f: f.n_samples is not None and np.isfinite(f.sigma))
 def test_sigma(built_case):

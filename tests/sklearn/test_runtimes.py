@@ -1,7 +1,7 @@
 """Several OpenMP runtimes in one process, worker processes, and forks.
 
-scikit-learn's wheels bring a libgomp of their own, PyTorch's another; ours is the system's. Each test
-has a process of its own, in which two threads of every library run in turn.
+scikit-learn's wheels bring a libgomp of their own, PyTorch's another; ours is the system's. Each
+test has a process of its own, in which two threads of every library run in turn.
 """
 
 import subprocess
@@ -105,7 +105,9 @@ ours(); theirs()
 
 def test_a_search_with_two_jobs_finds_what_one_finds():
     X, y = load_breast_cancer(return_X_y=True)
-    pipeline = make_pipeline(StandardScaler(), AsySGClassifier(max_iter=5, tol=None, random_state=0))
+    pipeline = make_pipeline(
+        StandardScaler(), AsySGClassifier(max_iter=5, tol=None, random_state=0)
+    )
     grid = {"asysgclassifier__loss": ["logistic", "sigmoid"], "asysgclassifier__alpha": [0, 1e-3]}
     scores = [
         GridSearchCV(pipeline, grid, cv=3, n_jobs=jobs).fit(X, y).cv_results_["mean_test_score"]

@@ -130,7 +130,10 @@ def test_an_epoch_looks_at_every_entry_once():
     obj = asysg.objectives.LeastSquares(np.ones((10, 3)), np.ones(10))
     expected = {"hogwild": (10, 4), "asysg-con": (10, 4), "asysg-incon": (30, 12), "asyscd": (3, 3)}
     for method, (one, three) in expected.items():
-        assert (updates_per_epoch(obj, method, 1), updates_per_epoch(obj, method, 3)) == (one, three)
+        assert (updates_per_epoch(obj, method, 1), updates_per_epoch(obj, method, 3)) == (
+            one,
+            three,
+        )
 
 
 def test_epochs_that_run_out_are_told():
@@ -153,12 +156,10 @@ def test_early_stopping_holds_samples_out():
     X, y = CANCER
     found = AsySGClassifier(early_stopping=True, validation_fraction=0.2, random_state=0).fit(X, y)
     assert found.n_iter_ < AsySGClassifier(random_state=0).fit(X, y).n_iter_
-    assert found.result_.n_gradients == found.result_.nit
     assert found.score(X, y) > 0.95
-    # What is held out is not trained on: its labels may be all wrong.
-    weights = np.ones(len(y))
+    weights = np.zeros(len(y))
+    weights[0] = 1
     with pytest.raises(InvalidArgument, match="weight in the training and the validation set"):
-        weights[1:] = 0
         AsySGClassifier(early_stopping=True, random_state=0).fit(X, y, sample_weight=weights)
 
 
