@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from numbers import Real
 from typing import Any
@@ -38,6 +38,11 @@ class LinearEstimator(CallbackSupportMixin, BaseEstimator):
     """Parameters, checks and runs; see `AsySGClassifier` and `AsySGRegressor`."""
 
     _losses: tuple[str, ...]
+    classes_: Any
+    coef_: Vector
+    intercept_: Vector
+    scale_: float
+    t_: int
 
     def _settings(self, *, once: bool = False) -> Settings:
         """Check the parameters; `once` is for one epoch that nothing ends early."""
@@ -136,15 +141,17 @@ class LinearEstimator(CallbackSupportMixin, BaseEstimator):
         y: Any,
         weights: Vector,
         settings: Settings,
-        targets: list[Callable[[Vector], Vector]],
+        targets: Sequence[Callable[[Vector], Vector]],
         told: dict[str, Any],
         *,
+        centre: float = 0.0,
         once: bool,
     ) -> None:
         """Train one row of parameters after another, from where it is, and keep the results.
 
-        `targets` say for each row what the loss shall compare with, given y; `once` that it is one
-        epoch of many calls, whose steplengths shrink like the root of their number.
+        `targets` say for each row what the loss shall compare with, given y; `centre` is the
+        intercept of a model without coefficients, whose loss is the scale of progress; `once` says
+        that it is one epoch of many calls, whose steplengths shrink like the root of their number.
         """
         self.t_ = self.t_ + 1 if once and hasattr(self, "t_") else 1
         shrunk = self.t_**-0.5 if once else 1.0
@@ -159,7 +166,7 @@ class LinearEstimator(CallbackSupportMixin, BaseEstimator):
         if root is not None:
             root.begin(partial(self._attributes, rows))
         trained: list[Trained] = []
-        obj = None
+        obj: Any = None
         for row, target in enumerate(targets):
             before, obj = obj, self._objective(samples, target(samples.y))
             if before is not None:
@@ -172,9 +179,12 @@ class LinearEstimator(CallbackSupportMixin, BaseEstimator):
             if task is not None and task is not root:
                 task.begin(partial(self._attributes, rows))
             x = rows[row].copy()
-            scale = max(obj.value(np.zeros_like(x) if score is None else x), np.finfo(float).tiny)
+            empty = np.zeros_like(x)
+            if self.fit_intercept:
+                empty[-1] = centre
+            scale = max(obj.value(empty), np.finfo(float).tiny) if score is None else 1.0
             hooks = None if task is None else Epochs(task, partial(self._with_row, rows, row))
-            watch = Watch(settings, 1.0 if score is not None else scale, score, hooks)
+            watch = Watch(settings, scale, score, hooks)
             trained.append(train(obj, x, settings, watch, seeds, shrunk))
             rows[row] = trained[-1].x
             if trained[-1].status == "interrupted":
@@ -185,7 +195,8 @@ class LinearEstimator(CallbackSupportMixin, BaseEstimator):
         self.results_ = [found.results for found in trained]
         self.result_ = trained[-1].results[-1]
         self.n_iter_ = max(found.epochs for found in trained)
-        vars(self).update(self._attributes(rows))
+        for name, value in self._attributes(rows).items():
+            setattr(self, name, value)
         if trained[-1].status == "interrupted":
             # What is done is kept; whoever runs this fit (a search, a pipeline) shall stop too.
             raise KeyboardInterrupt

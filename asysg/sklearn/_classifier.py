@@ -206,7 +206,7 @@ class AsySGClassifier(ClassifierMixin, LinearEstimator):
         if self.loss == "welsch":
             self.scale_ = _check.number("scale", self.scale, above=0)
         else:
-            vars(self).pop("scale_", None)
+            self.__dict__.pop("scale_", None)
         go_on = hasattr(self, "coef_") and (once or self.warm_start)
         X, y = self._checked(X, y, reset=not (once and go_on))
         y = column_or_1d(y, warn=True)

@@ -161,15 +161,17 @@ class AsySGRegressor(RegressorMixin, LinearEstimator):
         centre = weighted_median(y, weights)
         if not (once and hasattr(self, "scale_")):
             self._choose_scale(y, centre, weights)
+        if self.loss == "squared":
+            centre = float(np.average(y, weights=weights))
         if self.fit_intercept and not go_on:
-            rows[0, -1] = np.average(y, weights=weights) if self.loss == "squared" else centre
+            rows[0, -1] = centre
         told = {} if once else told_to_callbacks(X, y, sample_weight)
-        self._learn(rows, X, y, weights, settings, [lambda y: y], told, once=once)
+        self._learn(rows, X, y, weights, settings, [lambda y: y], told, centre=centre, once=once)
         return self
 
     def _choose_scale(self, y: Vector, centre: float, weights: Vector) -> None:
         if self.loss == "squared":
-            vars(self).pop("scale_", None)
+            self.__dict__.pop("scale_", None)
         elif self.scale is not None:
             self.scale_ = _check.number("scale", self.scale, above=0)
         else:

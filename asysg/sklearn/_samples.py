@@ -65,7 +65,7 @@ def distinct(X: Any, y: Vector, weights: Vector, *, intercept: bool) -> Samples:
     at = np.flatnonzero(keys[1:] == keys[:-1])
     # Different samples with the same key are very rare; they stay apart.
     first[at + 1] = ~equal(X, y, order[at], order[at + 1])
-    total = np.bincount(np.cumsum(first) - 1, weights[order])
+    total: Vector = np.bincount(np.cumsum(first) - 1, weights[order]).astype(np.float64)
     chosen = order[first]
     total *= chosen.size / total.sum()
     rows = X[chosen]
@@ -74,7 +74,8 @@ def distinct(X: Any, y: Vector, weights: Vector, *, intercept: bool) -> Samples:
         if isinstance(rows, np.ndarray):
             rows = np.hstack([rows, ones])
         else:
-            rows = scipy.sparse.csr_array(scipy.sparse.hstack([rows, ones], format="csr"))
+            stacked: Any = scipy.sparse.hstack([rows, scipy.sparse.csr_array(ones)])
+            rows = scipy.sparse.csr_array(stacked)
     return Samples(rows, y[chosen], None if (total == 1).all() else total)
 
 
@@ -82,7 +83,8 @@ def canonical(X: Any) -> Any:
     """Return float64 rows; sparse ones sorted, without duplicates and explicit zeros."""
     if not scipy.sparse.issparse(X):
         return np.asarray(X, dtype=np.float64)
-    X = scipy.sparse.csr_array(X, dtype=np.float64, copy=True)  # the caller's stays as it is
+    given: Any = X
+    X = given.tocsr().astype(np.float64, copy=True)  # the caller's stays as it is
     X.sum_duplicates()
     X.eliminate_zeros()
     return X
@@ -93,7 +95,7 @@ def mixed(values: Vector, columns: NDArray[np.int64]) -> Words:
     with np.errstate(over="ignore"):  # arithmetic modulo 2^64 is meant
         key = _mix((columns.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15))
         words = _mix(values.view(np.uint64) ^ key)
-    return words * (values != 0)
+    return np.asarray(words * (values != 0))
 
 
 def content(X: Any, y: Vector) -> Words:

@@ -26,11 +26,11 @@ max_iter : int
     update of one coordinate counts for one. Between epochs loss and gradient are evaluated, which
     takes about as long as the epoch.
 tol : float or None
-    What counts as progress, as a share of the loss at zero, or in the validation score. None, and
-    steplengths of the theory without `early_stopping`: all ``max_iter`` epochs are done; "auto"
-    then quarters its steplength after half of them, half of the rest, and so on.
+    What counts as progress, as a share of the loss without coefficients, or in the validation
+    score. None, and steplengths of the theory without `early_stopping`: all ``max_iter`` epochs are
+    done; "auto" then quarters its steplength after half of them, half of the rest, and so on.
 early_stopping : bool
-    Whether progress is that of a score on held-out samples.
+    Whether progress is that of a score on held-out samples, accuracy or R^2. Needs `tol`.
 validation_fraction : float
     Share of the samples that are held out, in (0, 1).
 n_iter_no_change : int

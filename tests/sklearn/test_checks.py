@@ -8,6 +8,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from asysg.sklearn import AsySGClassifier, AsySGRegressor
 
+PENALTY = 1e-3
+
 # What scikit-learn's checks say of estimators in general, its own included.
 pytestmark = pytest.mark.filterwarnings("default")
 
@@ -15,13 +17,13 @@ pytestmark = pytest.mark.filterwarnings("default")
 @parametrize_with_checks(
     [
         AsySGClassifier(),
-        AsySGClassifier("sigmoid", alpha=1e-3, batch_size=4),
+        AsySGClassifier("sigmoid", alpha=PENALTY, batch_size=4),
         AsySGClassifier("squared", method="asysg-con"),
         AsySGClassifier(method="asysg-incon", n_iter_no_change=2),
         AsySGRegressor(),
         AsySGRegressor(steplength="prescribed", max_iter=100),
-        AsySGRegressor("welsch", alpha=1e-3, scale=2.0),
-        AsySGRegressor(early_stopping=True, tol=None, max_iter=30),
+        AsySGRegressor("welsch", alpha=PENALTY, scale=2.0),
+        AsySGRegressor("cauchy", method="sync", tol=None, max_iter=30),
     ]
 )
 def test_scikit_learn_checks(estimator, check):

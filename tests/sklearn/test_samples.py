@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from asysg.sklearn import AsySGClassifier, AsySGRegressor, _samples
 from asysg.sklearn._samples import distinct
 
+PENALTY = 1e-3
 rng = np.random.default_rng(0)
 X = rng.integers(-1, 2, size=(30, 3)) * rng.choice([1.0, 0.5], size=(30, 3))
 Y = rng.integers(0, 2, 30).astype(float)
@@ -86,7 +87,7 @@ def test_samples_that_share_a_key_stay_apart(monkeypatch, sparse):
     "estimator",
     [
         AsySGClassifier(),
-        AsySGClassifier("sigmoid", class_weight="balanced", alpha=1e-3),
+        AsySGClassifier("sigmoid", class_weight="balanced", alpha=PENALTY),
         AsySGClassifier(method="asysg-incon", max_iter=20, tol=None),
         AsySGRegressor(),
         AsySGRegressor("cauchy", steplength="prescribed", max_iter=20),
