@@ -198,7 +198,7 @@ class LeastSquares(LinearModel):
     --------
     >>> from asysg.objectives import LeastSquares
     >>> f = LeastSquares([[1.0], [3.0]], [1.0, 1.0])
-    >>> f.gradient([0.0]), f.L
+    >>> f.gradient([0.0]), round(f.L, 9)
     (array([-2.]), 5.0)
     >>> c = f.constants_below([0.0])
     >>> c.sigma, c.estimated
