@@ -3,8 +3,9 @@ Wrong labels and a loss that forgives them
 ==========================================
 
 A pipeline on scikit-learn's breast cancer data, some of whose labels are turned over before
-training. The logistic loss runs after every one of them; the sigmoid loss, which is not convex,
-gives them up.
+training. The logistic loss runs after every one of them: most of all if it is minimised to the end,
+as ``LogisticRegression`` does here, without a penalty. The sigmoid loss, which is not convex, gives
+them up.
 """
 
 import matplotlib.pyplot as plt
