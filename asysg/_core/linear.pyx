@@ -47,14 +47,19 @@ cdef inline void penalty_add(const linear_t *p, const double *x, double *g) noex
             g[i] += p.reg * losses.saturating_slope(x[i])
 
 
+cdef inline double weighted(const linear_t *p, int64_t j, double c) noexcept nogil:
+    """w_j c; nothing of a sample without weight, even where its c is infinite."""
+    if p.weight == NULL:
+        return c
+    return p.weight[j] * c if p.weight[j] != 0.0 else 0.0
+
+
 cdef inline double slope(const linear_t *p, row_t r, int64_t j, const double *x) noexcept nogil:
-    cdef double c = p.slope(row_dot(r, x), r.b, p.scale)
-    return c if p.weight == NULL else p.weight[j] * c
+    return weighted(p, j, p.slope(row_dot(r, x), r.b, p.scale))
 
 
 cdef inline double loss(const linear_t *p, row_t r, int64_t j, const double *x) noexcept nogil:
-    cdef double c = p.loss(row_dot(r, x), r.b, p.scale)
-    return c if p.weight == NULL else p.weight[j] * c
+    return weighted(p, j, p.loss(row_dot(r, x), r.b, p.scale))
 
 
 cdef int value(
