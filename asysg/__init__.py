@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from . import objectives as objectives
     from . import prox as prox
     from . import simulate as simulate
+    from . import sklearn as sklearn
     from . import steplengths as steplengths
     from . import theory as theory
     from . import verify as verify
@@ -40,6 +41,8 @@ __version__ = _version("asysg")
 logging.getLogger("asysg").addHandler(logging.NullHandler())
 
 _MODULES = ("mpi", "objectives", "prox", "simulate", "steplengths", "theory", "verify")
+#: Needs scikit-learn, so that no ``import *`` may name it.
+_OPTIONAL = ("sklearn",)
 _NAMES = {
     "Diagnosis": "diagnosis",
     "diagnose": "diagnosis",
@@ -83,7 +86,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in _MODULES:
+    if name in _MODULES or name in _OPTIONAL:
         return importlib.import_module(f".{name}", __name__)
     if name in _NAMES:
         return getattr(importlib.import_module(f".{_NAMES[name]}", __name__), name)
@@ -91,4 +94,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return sorted([*globals(), *__all__, *_OPTIONAL])

@@ -12,6 +12,8 @@ ctypedef struct linear_t:
     const float *data32  # dense rows once more, in single precision, where that was asked for
     double scale
     double reg
+    int64_t penalised       # of the coordinates the first so many
+    const double *weight    # of the samples; NULL: all 1
     loss_t loss
     loss_t slope
     # The rows of coordinate i are row_of[column[i]:column[i + 1]], ascending; NULL: not known.
@@ -27,6 +29,7 @@ cdef class Linear(Kernel):
     cdef const int32_t[::1] narrow
     cdef const int64_t[::1] wide
     cdef const double[::1] b
+    cdef const double[::1] weight
     cdef tuple index
     cdef object rounded
 

@@ -7,6 +7,7 @@ from .coupled import SineChain, Synchronization
 from .network import Network
 from .quadratic import Quadratic
 from .regression import (
+    LeastSquares,
     NonconvexLogistic,
     PhaseRetrieval,
     RobustRegression,
@@ -18,6 +19,7 @@ from .separable import CosineQuadratic, HuberCosine, RotatedCosineQuadratic
 __all__ = [
     "CosineQuadratic",
     "HuberCosine",
+    "LeastSquares",
     "Network",
     "NonconvexLogistic",
     "Objective",
