@@ -1,4 +1,4 @@
-"""The command line ``asysg``: run, plan, compare, speedup, calibrate, cifar, phase, verify, info.
+"""The command line ``asysg``: run, plan, compare, ..., reproduce, verify, info.
 
 Exit codes: 0 done, 1 the run failed or a bound was violated, 2 bad input (one line on stderr
 says what and where), 130 interrupted. Each module here has ``add(commands)`` and for each command
@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from ..errors import CertificateError, DivergenceError, InvalidArgument, ObjectiveError
-from . import cifar, compare, info, phase, plan, run, speedup, verify
+from . import cifar, compare, info, phase, plan, reproduce, run, speedup, verify
 
 __all__ = ["main"]
 
@@ -30,7 +30,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"asysg {version('asysg')}")
     commands = top.add_subparsers(metavar="COMMAND", required=True)
-    for command in (run, plan, compare, speedup, cifar, phase, verify, info):
+    for command in (run, plan, compare, speedup, cifar, phase, reproduce, verify, info):
         command.add(commands)
     return top
 
