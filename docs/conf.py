@@ -20,7 +20,7 @@ extensions = [
     "numpydoc",
     "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["_build", "examples", "gallery/*.ipynb", "gallery/*.md5"]
+exclude_patterns = ["_build", "examples", "figures", "gallery/*.ipynb", "gallery/*.md5"]
 templates_path = ["_templates"]
 default_role = "py:obj"
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from ..errors import InvalidArgument
 from . import _text
 
 #: As `asysg.figures` has them, which is loaded only when it is needed; a test compares.
@@ -52,6 +53,12 @@ def show(args: argparse.Namespace) -> int:
     from .. import figures
 
     if args.records is not None:
+        asked = {name: getattr(args, name) for name in ("quick", "data", "replicates", "seed")}
+        if given := [name for name, value in asked.items() if value]:
+            raise InvalidArgument(
+                f"{given[0]} must be left out with --from, got {asked[given[0]]}. Records say "
+                "what they are of."
+            )
         drawn = figures.redraw(args.names, args.records, args.out)
     else:
         try:

@@ -87,7 +87,7 @@ class Panel:
     legend : str
         Its corner, such as "upper left"; empty for none.
     ticks : pair of sequences of float
-        Where the axes are labelled; chosen if empty.
+        Where the axes are labelled, and what they reach at the least; chosen if empty.
     """
 
     title: str
@@ -144,7 +144,7 @@ class _Axis:
         self, values: list[float], log: bool, start: float, end: float, at: Sequence[float]
     ) -> None:
         self.log, self.start, self.end = log, start, end
-        known = [v for v in values if math.isfinite(v) and (v > 0 or not log)]
+        known = [v for v in (*values, *at) if math.isfinite(v) and (v > 0 or not log)]
         low, high = (min(known), max(known)) if known else (1.0, 2.0)
         a, b = (math.log10(low), math.log10(high)) if log else (low, high)
         if not log and 0 < a < 0.6 * b:
@@ -164,8 +164,8 @@ class _Axis:
         return math.isfinite(value) and (value > 0 or not self.log)
 
     def _steps(self) -> list[float]:
-        """Return round numbers, five or so."""
-        rough = (self.high - self.low) / 5
+        """Return round numbers, six at most or so."""
+        rough = (self.high - self.low) / 6
         power = 10.0 ** math.floor(math.log10(rough))
         step = next(m * power for m in (1, 2, 5, 10) if m * power >= rough)
         first = math.ceil(self.low / step - 1e-9)

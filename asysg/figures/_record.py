@@ -8,11 +8,13 @@ and from nothing else.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import math
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -20,7 +22,7 @@ from typing import Any
 
 from ..errors import InvalidArgument
 
-__all__ = ["FORMAT", "Line", "Record", "begin", "head", "read"]
+__all__ = ["FORMAT", "Line", "Record", "alone", "append", "begin", "head", "read"]
 
 FORMAT = "asysg.figures.record.v1"
 #: What else a run's numbers may depend on.
@@ -139,21 +141,42 @@ def begin(path: Path, first: Line) -> Record:
         If there is another record, or no record, at `path`.
     """
     first = json.loads(written(first))
-    path.parent.mkdir(parents=True, exist_ok=True)
     # Nothing there, or a head that was cut off.
     if not path.exists() or written(first).encode().startswith(path.read_bytes()):
         path.write_text(written(first), encoding="utf-8")
     known = read(path)
-    differing = [k for k in {**known.head, **first} if known.head.get(k) != first.get(k)]
-    if differing:
-        name = differing[0]
-        raise InvalidArgument(
-            f"{path} must be of the same {name} to be gone on with, got {known.head.get(name)} "
-            f"where this run has {first.get(name)}. Remove it or choose another folder."
-        )
+    # The settings one by one, so that the message can name the one that differs.
+    there, here = ({**one, **one["settings"], "settings": 0} for one in (known.head, first))
+    for name in {**there, **here}:
+        if there.get(name) != here.get(name):
+            raise InvalidArgument(
+                f"{path} must have the same {name} to be gone on with, got {there.get(name)} "
+                f"where this run has {here.get(name)}. Remove it or choose another folder."
+            )
     whole = path.read_bytes().rfind(b"\n") + 1
     os.truncate(path, whole)
     return known
+
+
+@contextlib.contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Keep other processes from writing the same record meanwhile.
+
+    Raises
+    ------
+    InvalidArgument
+        If one does.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise InvalidArgument(
+                f"{path} must be written by one process, got another that is at it. Wait for it "
+                "or choose another folder."
+            ) from None
+        yield
 
 
 def append(path: Path, line: Line) -> Line:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
 from ..errors import InvalidArgument
 from . import _record, cluster, multicore, phase, rate, tightness
 from ._experiment import Asked, Experiment
-from ._record import Record
+from ._record import Line, Record
 from ._table import Table
 
 __all__ = ["EXPERIMENTS", "NAMES", "Drawn", "redraw", "reproduce", "run"]
@@ -80,26 +83,34 @@ def run(
     for name in wanted:
         EXPERIMENTS[name].check(asked)
     records, left = {}, {}
-    for name in wanted:
-        settings = EXPERIMENTS[name].settings(asked)
-        found = _record.begin(folder / f"{name}.jsonl", _record.head(name, settings))
-        records[name], left[name] = found, found.missing(EXPERIMENTS[name].tasks(settings))
-    bar = tqdm(total=sum(map(len, left.values())), unit="run", disable=not progress)
-    with bar:
+    with contextlib.ExitStack() as stack:
         for name in wanted:
-            known = records[name]
-            lines = list(known.lines)
-            for task in left[name]:
-                bar.set_description(name)
-                start = time.perf_counter()
-                came = EXPERIMENTS[name].run(known.settings, task, lines, asked)
-                seconds = round(time.perf_counter() - start, 3)
-                lines.append(
-                    _record.append(known.path, {"task": task, "took_seconds": seconds, **came})
-                )
-                bar.update()
-            records[name] = Record(known.head, tuple(lines), known.path)
+            path = folder / f"{name}.jsonl"
+            settings = EXPERIMENTS[name].settings(asked)
+            stack.enter_context(_record.alone(path))
+            records[name] = _record.begin(path, _record.head(name, settings))
+            left[name] = records[name].missing(EXPERIMENTS[name].tasks(settings))
+        bar = tqdm(total=sum(map(len, left.values())), unit="run", disable=not progress)
+        stack.enter_context(bar)
+        for name in wanted:
+            bar.set_description(name)
+            records[name] = _continued(name, records[name], left[name], asked, bar)
     return [records[name] for name in wanted]
+
+
+def _continued(
+    name: str, known: Record, left: Sequence[Line], asked: Asked, bar: tqdm[Any]
+) -> Record:
+    """Run what is left of an experiment, a line a task."""
+    lines = list(known.lines)
+    for task in left:
+        # How busy the machine was when it began: seconds on a busy one are worth less.
+        load, start = os.getloadavg()[0], time.perf_counter()
+        came = EXPERIMENTS[name].run(known.settings, task, lines, asked)
+        meta = {"took_seconds": round(time.perf_counter() - start, 3), "load": round(load, 2)}
+        lines.append(_record.append(known.path, {"task": task, **meta, **came}))
+        bar.update()
+    return Record(known.head, tuple(lines), known.path)
 
 
 def redraw(names: Sequence[str], folder: Path, out: Path) -> Drawn:

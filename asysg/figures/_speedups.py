@@ -152,17 +152,33 @@ def chart(record: Record, real: str, name: str, title: str, notes: Sequence[str]
     beside = record.of(what="virtual", replicate=0)
     prefix = {"ranks": "mpi", "threads": "thr"}[real]
     scarce = any(line["how"] == "oversubscribed" for line in first)
-    over = " (oversubscribed beyond the cores)" if scarce else ""
-    upper = (
-        _curves(first, prefix, "k", "updates", f"Loss of real {real}"),
-        _curves(first, prefix, "time", "seconds", f"The same over seconds{over}"),
-    )
-    virtual = _curves(
-        beside, prefix, "time", "virtual seconds", "Virtual workers, synthetic network"
-    )
-    lower = tuple(_speedup(record, real, name, column) for column in (0, 1))
-    rows = (upper, (virtual, lower[0]), (lower[1],))
+    rows = (
+        (
+            _curves(first, prefix, "k", "updates", f"Loss of real {real}"),
+            _curves(
+                first, prefix, "time", "seconds",
+                f"Real {real}{', oversubscribed' if scarce else ''}",
+            ),
+        ),
+        (
+            _curves(beside, prefix, "time", "virtual seconds", "Virtual workers"),
+            _delays(record, real),
+        ),
+        (_speedup(record, real, name, 0), _speedup(record, real, name, 1)),
+    )  # fmt: skip
     return Chart(title, rows, tuple(notes))
+
+
+def _delays(record: Record, real: str) -> Panel:
+    """Draw how stale reads are: the mean over all updates of a run, and over replicates."""
+    series = []
+    for kind, label, colour in (
+        ("virtual", "simulated", COLOURS[0]), (real, f"real {real}", COLOURS[1]),
+    ):  # fmt: skip
+        found = study(record.of(what=kind))
+        what = "staleness_mean"
+        series.append(_intervals(label, found, found.workers, what, colour, line=True))
+    return Panel("Staleness", "workers", "mean delay", tuple(series), legend="upper left")
 
 
 def _curves(lines: Sequence[Line], prefix: str, over: str, words: str, title: str) -> Panel:

@@ -74,10 +74,12 @@ def charts(record: Record) -> dict[str, Chart]:
             series.append(
                 Series(form, [e.T for e in mine], [e.ratio for e in mine], colour=COLOURS[number])
             )
-        title = f"asysg-{algorithm}"
         panels.append(
-            Panel(title, "delay T", "expectation / bound", tuple(series), legend="lower left")
-        )
+            Panel(
+                f"asysg-{algorithm}", "delay T", "expectation / bound", tuple(series),
+                legend="lower left", ticks=(record.settings["delays"], [0, 0.2, 0.4, 0.6, 0.8, 1]),
+            )
+        )  # fmt: skip
     chart = Chart("How tight the theorems are", (tuple(panels),), notes(record))
     return {"tightness": chart}
 
