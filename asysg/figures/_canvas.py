@@ -138,10 +138,11 @@ class Canvas:
             if isinstance(mark, Line):
                 x, y = zip(*mark.points, strict=True)
                 # Dashes of matplotlib are in units of the width of the line.
-                dash = (0, tuple(d / mark.width for d in mark.dash)) if mark.dash else "solid"
+                dash = tuple(d / mark.width for d in mark.dash)
+                style = (0.0, dash) if dash else None
                 axes.add_line(
                     Line2D(
-                        x, y, color=mark.colour, linewidth=mark.width, linestyle=dash, zorder=order
+                        x, y, color=mark.colour, linewidth=mark.width, linestyle=style, zorder=order
                     )
                 )
             elif isinstance(mark, Polygon):

@@ -63,7 +63,7 @@ class Record:
         done: list[Line] = []
         for number, line in enumerate(self.lines, start=2):
             task = line.get("task")
-            if task not in tasks or task in done:
+            if not isinstance(task, dict) or task not in tasks or task in done:
                 rule = "be a task of its head, once"
                 raise InvalidArgument(f"{self.path}, line {number}, must {rule}, got {task}.")
             done.append(task)

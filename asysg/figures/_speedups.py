@@ -161,7 +161,7 @@ def chart(record: Record, real: str, name: str, title: str, notes: Sequence[str]
             ),
         ),
         (
-            _curves(beside, prefix, "time", "virtual seconds", "Virtual workers"),
+            _curves(beside, prefix, "time", "virtual seconds", "Virtual workers (synthetic)"),
             _delays(record, real),
         ),
         (_speedup(record, real, name, 0), _speedup(record, real, name, 1)),

@@ -36,7 +36,7 @@ def settings(asked: Asked) -> Line:
         "quick": quick,
         "seed": asked.seed,
         "workers": list(of.workers),
-        "replicates": asked.replicates or (2 if quick else 5),
+        "replicates": asked.replicates or (2 if quick else 3),
         "virtual": {
             "layers": list(LAYERS),
             "updates": 3000 if quick else of.updates,

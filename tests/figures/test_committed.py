@@ -50,9 +50,9 @@ def test_records_are_of_full_runs_and_small(committed):
         assert (FIGURES / "records" / f"{name}.jsonl").stat().st_size < 200_000
 
 
-def test_every_figure_and_table_is_shown_on_the_page():
-    page = (DOCS / "explanation" / "figures.rst").read_text()
-    shown = set(re.findall(r"\.\./figures/([\w.]+)", page))
+def test_every_figure_and_table_is_shown_on_a_page():
+    pages = [(DOCS / "explanation" / name).read_text() for name in ("figures.rst", "tightness.rst")]
+    shown = set(re.findall(r"\.\./figures/([\w.]+)", "".join(pages)))
     assert shown == {path.name for path in FIGURES.iterdir() if path.suffix in (".svg", ".rst")}
 
 
