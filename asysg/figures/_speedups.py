@@ -28,6 +28,14 @@ def network(settings: Line) -> tuple[Any, Any]:
     return obj, obj.initial_point(rng=settings["seed"])
 
 
+def busy(lines: Sequence[Line]) -> str:
+    """Say how busy the machine was, where the lines know it."""
+    loads = [float(line["load"]) for line in lines if "load" in line]
+    if not loads:
+        return ""
+    return f" Load of the machine when they began: {min(loads):.1f} to {max(loads):.1f}."
+
+
 def virtual_tasks(settings: Line) -> list[Line]:
     """Return the measurement of this machine's costs, and the runs of virtual workers."""
     return [

@@ -122,7 +122,8 @@ def notes(record: Record) -> tuple[str, ...]:
         f"Real ranks (p workers and a server) on {cores} cores ({record.head['cpu']}): "
         f"cifar10_full, {n:,} parameters, {s['samples']:,} {s['images']} images, "
         f"{s['batch_size']} per update, {s['updates']:,} updates, learning rate "
-        f"{s['learning_rate']:g}, {runs}. Iterations and delays are MEASURED.",
+        f"{s['learning_rate']:g}, {runs}. Iterations and delays are MEASURED."
+        f"{_speedups.busy(record.of(what='ranks'))}",
         "*: OVERSUBSCRIBED, more ranks than cores; these seconds are measured, and say nothing of "
         "a cluster of as many hosts.",
         "Simulated: virtual workers on a virtual clock with costs measured here, on the synthetic "

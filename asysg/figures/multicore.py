@@ -99,7 +99,7 @@ def notes(record: Record) -> tuple[str, ...]:
         f"Real threads on {cores} cores ({record.head['cpu']}): fully connected "
         f"{'-'.join(map(str, v['layers']))} network, {of.batch_size} samples per update, "
         f"{v['updates']:,} updates, steplength {of.steplength:g}, {s['replicates']} replicates. "
-        "Iterations and delays are MEASURED.",
+        f"Iterations and delays are MEASURED.{_speedups.busy(record.of(what='threads'))}",
         "*: OVERSUBSCRIBED, more threads than cores; these seconds are measured, and say nothing "
         "of a machine with as many cores.",
         "Simulated: virtual workers on a virtual clock with costs measured here, same problem, "

@@ -39,7 +39,7 @@ def settings(asked: Asked) -> Line:
         "sigma": 3.0,
         "M": 1,
         "delays": [0, 1, 3, 7, 15] if quick else [0, 1, 3, 7, 15, 31, 63],
-        "updates": [round(10 ** (j / 4)) for j in range(8 if quick else 9, 18 if quick else 25)],
+        "updates": [round(10 ** (j / 4)) for j in range(8 if quick else 9, 18 if quick else 24)],
         "replicates": asked.replicates or (2 if quick else 5),
         "n_records": 1000 if quick else 5000,
     }

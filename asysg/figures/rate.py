@@ -39,7 +39,7 @@ def settings(asked: Asked) -> Line:
         "T": 2,
         "batch_sizes": [1, 4] if quick else [1, 4, 16],
         "doublings": 4 if quick else 6,
-        "replicates": asked.replicates or (4 if quick else 10),
+        "replicates": asked.replicates or (4 if quick else 5),
         # Many: few would mostly miss the short time in which the gradient is large.
         "n_records": 3000 if quick else 20_000,
     }
