@@ -44,7 +44,7 @@ def add(commands: Any) -> None:
         "--replicates", type=int, metavar="R", help="runs of each setting, instead of the usual"
     )
     command.add_argument("--seed", type=int, default=0, help="of everything (default 0)")
-    command.add_argument("--json", action="store_true", help="print one JSON document")
+    _text.add_json(command)
     command.set_defaults(command=show)
 
 
