@@ -43,7 +43,9 @@ def add(commands: Any) -> None:
     command.add_argument(
         "--replicates", type=int, metavar="R", help="runs of each setting, instead of the usual"
     )
-    command.add_argument("--seed", type=int, default=0, help="of everything (default 0)")
+    command.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="of everything (default 0)"
+    )
     _text.add_json(command)
     command.set_defaults(command=show)
 

@@ -209,8 +209,12 @@ def reproduce(
 
     Examples
     --------
+    >>> import tempfile
     >>> from asysg import figures
-    >>> drawn = figures.reproduce(["tightness"], "figures", quick=True)  # doctest: +SKIP
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     drawn = figures.reproduce(["tightness"], folder, quick=True)
+    >>> [path.name for path in drawn.files][:3]
+    ['tightness.svg', 'tightness.pdf', 'tightness.png']
     """
     out = Path(out)
     if not isinstance(seed, int) or seed < 0:
