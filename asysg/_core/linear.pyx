@@ -125,7 +125,8 @@ cdef inline float slope32(
 ) noexcept nogil:
     """The slope of one sample, computed in double precision from a dot product in single."""
     a[0] = p.data32 + <int64_t>sample * p.rows.n
-    return <float>p.slope(asysg_dot32(a[0], x, p.rows.n), p.rows.b[sample], p.scale)
+    cdef double c = p.slope(asysg_dot32(a[0], x, p.rows.n), p.rows.b[sample], p.scale)
+    return <float>weighted(p, <int64_t>sample, c)
 
 
 cdef int minibatch32(
@@ -139,7 +140,7 @@ cdef int minibatch32(
         c = slope32(p, samples[m], x, &a)
         asysg_axpy32(c, a, g, p.rows.n)
         if p.reg != 0.0:
-            for i in range(p.rows.n):
+            for i in range(p.penalised):
                 g[i] += <float>(p.reg * losses.saturating_slope(x[i]))
     return ASYSG_OK
 
@@ -156,7 +157,8 @@ cdef int descend32(
         return ASYSG_OK
     for i in range(p.rows.n):
         g = 0 + c * a[i]
-        g += <float>(p.reg * losses.saturating_slope(x[i]))
+        if i < p.penalised:
+            g += <float>(p.reg * losses.saturating_slope(x[i]))
         x[i] -= step * g
     return ASYSG_OK
 
