@@ -2,6 +2,9 @@
 
 from . import cifar, synthetic
 from ._base import Objective
+from ._callable import CallableObjective, from_callable
+from ._native import NativeObjective, from_lowlevel
+from ._signature import signature
 from ._torch import TorchObjective, from_torch
 from .coupled import SineChain, Synchronization
 from .network import Network
@@ -16,8 +19,10 @@ from .regression import (
 from .separable import CosineQuadratic, HuberCosine, RotatedCosineQuadratic
 
 __all__ = [
+    "CallableObjective",
     "CosineQuadratic",
     "HuberCosine",
+    "NativeObjective",
     "Network",
     "NonconvexLogistic",
     "Objective",
@@ -31,6 +36,9 @@ __all__ = [
     "Synchronization",
     "TorchObjective",
     "cifar",
+    "from_callable",
+    "from_lowlevel",
     "from_torch",
+    "signature",
     "synthetic",
 ]
