@@ -25,7 +25,7 @@ from ._draws import Key, words
 from ._evidence import certify
 from ._plan import Intermediate, Plan, State
 from ._recorder import Recorder
-from .errors import InvalidArgument
+from .errors import InvalidArgument, ObjectiveError
 from .result import STATUS, Result, Staleness, Trace
 
 #: A block of updates should take about this long: the longest wait for Ctrl-C, and the check
@@ -171,6 +171,11 @@ def run(
                                 Intermediate(engine.x.copy(), row[2], row[3], stop, state.seconds)
                             )
                 save()
+        except ObjectiveError:
+            # At x0 nothing has been done yet, and the error itself is the better answer.
+            if not engine.clock:
+                raise
+            status = "failed"
         except StopIteration:
             status = "stopped" if engine.clock < plan.K else "completed"
         except KeyboardInterrupt:  # from the callback, a second Ctrl-C, or a handler of their own
@@ -311,9 +316,11 @@ class Ending:
     def message(self, plan: Plan, clock: int) -> str:
         """Say it in a sentence or two."""
         said = STATUS[self.status]
-        if self.status == "failed" and self.trouble is not None:
-            _, worker, k = self.trouble
-            where = f"It was computed by worker {worker} for update k = {k + 1} or later."
+        if self.status == "failed":
+            where = f"f or its gradient was to be evaluated after k = {clock} updates."
+            if self.trouble is not None:
+                _, worker, k = self.trouble
+                where = f"It was computed by worker {worker} for update k = {k + 1} or later."
             return f"{said} {where}{plan.objective._failure()}"
         if self.status == "diverged":
             since = f"x is from after k = {self.x_at}"
@@ -361,6 +368,16 @@ def merged(state: State, engine: Engine, workers: int) -> State:
     )
 
 
+def value_at_the_end(plan: Plan, ending: Ending) -> float:
+    """Return what is minimised at the last x; NaN where the objective failed and fails there."""
+    try:
+        return plan.value(ending.x)
+    except ObjectiveError:
+        if ending.status != "failed":
+            raise
+        return np.nan
+
+
 def finish(
     plan: Plan,
     state: State,
@@ -385,7 +402,7 @@ def finish(
     trace = Trace(rows[:, 0].astype(np.int64) + 1, seconds, rows[:, 2], rows[:, 3], weight)
     return Result(
         x=ending.x,
-        fun=plan.value(ending.x),
+        fun=value_at_the_end(plan, ending),
         nit=state.clock,
         success=ending.status == "completed",
         status=ending.status,

@@ -6,17 +6,12 @@ from .clock cimport asysg_cell
 from .kernel cimport Kernel
 
 # What a user compiles. `out` is the gradient to add to, or one number.
-ctypedef int (*function_t)(double *x, double *out, int64_t n, int64_t sample, void *data) noexcept nogil
+ctypedef int (*function_t)(
+    double *x, double *out, int64_t n, int64_t sample, void *data
+) noexcept nogil
 ctypedef int (*entry_t)(
     double *x, double *out, int64_t n, int64_t sample, int64_t i, void *data
 ) noexcept nogil
-
-# Memory of which each sample reads a part: `stride` bytes at base + stride * sample, or, of an array
-# with an item for each entry of the support, the items of its entries.
-ctypedef struct part_t:
-    const char *base
-    int64_t stride
-    bint by_entry
 
 ctypedef struct native_t:
     int64_t n
@@ -26,22 +21,25 @@ ctypedef struct native_t:
     void *gradient_data
     void *value_data
     void *partial_data
-    const int64_t *start    # the support of sample j is start[j] .. start[j + 1]; NULL: all of x
-    const int32_t *narrow   # of its column indices: one of these two
+    # The rows of the data, if they are ours: row or record j begins at rows[j * stride] (dense) or
+    # rows[start[j]] (sparse).
+    const double *rows
+    int64_t stride
+    # Records, or without rows the column indices of sample j, lie at start[j] .. start[j + 1]; NULL:
+    # all of x is looked at.
+    const int64_t *start
+    const int32_t *narrow   # column indices, one of these two
     const int64_t *wide
-    bint gather             # functions get the support's entries alone
     bint checked
     int64_t room            # doubles of a gradient, whole cache lines
-    const part_t *parts
-    int64_t n_parts
     asysg_cell *trouble     # what failed last, and at which sample
 
 
 cdef class Native(Kernel):
     cdef native_t model
+    cdef const double[::1] rows
     cdef const int64_t[::1] start
     cdef const int32_t[::1] narrow
     cdef const int64_t[::1] wide
-    cdef part_t parts[8]
     cdef asysg_cell trouble
     cdef object keep

@@ -1,6 +1,5 @@
 """Objectives whose functions somebody else compiled."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,12 +20,18 @@ class Native(Kernel):
         partial_: tuple[int, int],
         start: NDArray[np.int64] | None,
         indices: NDArray[Any] | None,
-        gather: bool,
+        rows: NDArray[np.float64] | None,
+        extras: int,
         checked: bool,
-        parts: Sequence[tuple[int, int, bool]],
         keep: object,
     ) -> None: ...
     @property
     def failure(self) -> tuple[str, str, int] | None: ...
 
+def pack(
+    data: NDArray[np.float64],
+    start: NDArray[np.int64],
+    indices: NDArray[np.int32],
+    extras: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]: ...
 def capsule_parts(capsule: Any) -> tuple[str, int, int]: ...

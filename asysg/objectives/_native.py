@@ -2,49 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import scipy.sparse
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from .. import _check
 from .._core import linear as _linear
-from .._core.native import Native
+from .._core import native as _compiled
 from ..errors import InvalidArgument
 from ..theory import ProblemConstants
+from ._linear import rows as matrix_rows
 from ._own import OwnObjective, check_constants
 from ._signature import NONE, Function, function, pointer
 
-#: Arrays whose lines are asked for in advance, the column indices among them.
-PARTS = 8
+Vector = NDArray[np.float64]
 
 
 class NativeObjective(OwnObjective):
     """A finite sum whose functions were compiled by somebody else; made by `from_lowlevel`."""
 
-    _kernel: Native
+    _kernel: _compiled.Native
 
     def __init__(
         self,
         functions: dict[str, Function],
         n: int,
         n_samples: int,
-        pattern: tuple[NDArray[np.int64], NDArray[Any]] | None,
-        parts: list[tuple[int, int, bool]],
-        options: dict[str, bool],
+        data: dict[str, Any],
+        checked: bool,
         constants: ProblemConstants | None,
-        keep: tuple[Any, ...],
+        keep: Any,
     ) -> None:
         self._has_value = bool(functions["value"].address)
         self._given = constants
-        start, indices = (None, None) if pattern is None else pattern
-        pairs = {name: (one.address, one.data) for name, one in functions.items()}
-        self._kernel = Native(
-            n, n_samples, pairs["gradient"], pairs["value"], pairs["partial"], start, indices,
-            options["gather"], options["checked"], parts, (functions, keep),
-        )  # fmt: skip
+        pairs = {f"{name}_": (one.address, one.data) for name, one in functions.items()}
+        self._kernel = _compiled.Native(
+            n, n_samples, **pairs, **data, checked=checked, keep=(functions, keep)
+        )
 
     def _failure(self) -> str:
         if self._kernel.failure is None:
@@ -56,14 +52,14 @@ class NativeObjective(OwnObjective):
 def from_lowlevel(
     f: Any,
     *,
-    n: int,
-    n_samples: int,
+    n: int | None = None,
+    n_samples: int | None = None,
+    A: Any = None,
+    y: ArrayLike | None = None,
     value: Any = None,
     partial: Any = None,
     user_data: Any = None,
     support: Any = None,
-    gather: bool = False,
-    reads: Sequence[NDArray[Any]] = (),
     checked: bool = False,
     constants: ProblemConstants | None = None,
 ) -> NativeObjective:
@@ -75,45 +71,49 @@ def from_lowlevel(
     Parameters
     ----------
     f : scipy.LowLevelCallable, numba cfunc, ctypes function, capsule of Cython's or tuple
-        ``int f(const double *x, double *g, long n, long sample, void *user_data)``: *adds* the
-        gradient of F(.; sample) at x into g and returns 1. Anything else than 1 is a failure, and
+        ``int f(const double *x, double *g, long n, long sample, void *user_data)`` *adds* the
+        gradient of F(.; sample) at x to g and returns 1. Anything else than 1 is a failure, and
         ends the run with the iterate before it; a numba function that raises returns 0. It is
-        called by several threads at once, and must not write to anything but g. Capsules come
+        called by several threads at once, and must write to nothing but g. Capsules come
         from ``module.__pyx_capi__``; a tuple is (address or ctypes function, signature). Every
         spelling of the types is accepted (``int64_t``, ``npy_intp``, ``double const *``, ...).
         `signature` returns what to write for each tool.
-    n, n_samples : int
-        Coordinates of x, and samples, numbered from 0; both at least 1.
+    n, n_samples : int, optional
+        Coordinates of x, and samples, numbered from 0; both at least 1. Needed without `A`.
+    A : array or CSR matrix of shape (n_samples, n), optional
+        Data of which a sample uses a row. The last argument of the functions is then that
+        row, ``const double *row``: its values, and behind them those of `y`. Of a sparse row
+        they are the stored values alone, and so are x and g: n is their number, and x[t], g[t] and
+        row[t] belong together. Rows lie in contiguous records, a copy of the data, which are
+        fetched ahead of the computation. The fastest way, and no function needs indices.
+    y : array of shape (n_samples,) or (n_samples, m), optional
+        Numbers that belong to the samples, such as labels, for ``row[n]``, ``row[n + 1]``, ...
+        Only with `A`.
     value : like `f`, optional
         Same signature: *stores* F(x; sample) in its second argument. Without it f is unknown: the
         trace has the norm of the gradient and NaN in the place of f, and ``obj.value`` is an
         error.
-    partial : optional
-        ``int partial(const double *x, double *out, long n, long sample, long i, void *)``
-        *stores* entry i of the gradient. For "asysg-incon", whose updates are of one coordinate.
-        Without it they compute a whole gradient each, and use one entry: correct, and n times the
-        work where the samples are dense.
+    partial : like `f`, optional
+        ``int partial(const double *x, double *out, long n, long sample, long i, void *user_data)``
+        *stores* entry i of the gradient (of a sparse row of `A`: the entry of row[i]). For
+        "asysg-incon", whose updates are of one coordinate. Without it they compute a sample's
+        whole gradient each, and use one entry: correct, and n times the work where samples are
+        dense.
     user_data : array, ctypes object, PyCapsule or int, optional
-        Passed on by its address, for functions that bring none of their own, and kept alive.
+        Passed on by its address to functions that bring none of their own, and kept alive. Not
+        with `A`.
     support : sparse matrix of shape (n_samples, n), or (indptr, indices), optional
-        Where the gradients of the samples are not zero, and all that the functions read of x.
-        Only these entries of x are then read, and written by "hogwild"; x is not valid elsewhere.
-        Rows must be sorted and without duplicates. None: dense.
-    gather : bool
-        With `support`: give the functions the entries of the support alone, in its order. n is
-        then their number, x and g have n entries, and i counts among them. Faster for short rows,
-        and easier to write: no column indices are needed.
-    reads : sequence of contiguous arrays, at most 7
-        What the functions read of a sample: row `sample` of arrays with `n_samples` rows, or the
-        sample's entries of vectors with as many entries as `support`. They are kept alive, and the
-        parts of the next samples are asked for while one is computed, which makes random samples
-        of large data several times faster.
+        For functions that look up their sparse data themselves: where the gradients of the samples
+        are not zero, and all that the functions look at of x, which is not valid elsewhere. Rows
+        must be sorted and without duplicates. "hogwild" then reads and writes nothing else. Not
+        with `A`, which has its own.
     checked : bool
         Look at every call, slower by a few passes over x: numbers must be finite, g must be zero
         outside of the support, x unchanged. x is NaN outside of the support, and what a function
         should store is NaN before. The first fault ends the run, which says at which sample.
     constants : ProblemConstants, optional
-        What you know, or what `check` estimated, for steplengths by name and certificates.
+        What you know, or what `check` estimated, for steplengths by name and certificates: of the
+        start and the delay that you will run with.
 
     Returns
     -------
@@ -122,17 +122,17 @@ def from_lowlevel(
     Raises
     ------
     InvalidArgument
-        For a function that is none of these or has another signature (the right one is shown), a
-        support that does not fit, or arrays that have neither a row a sample nor an entry each.
+        For a function that is none of these or has another signature (the right one is shown), and
+        for data or a support that do not fit.
 
     Notes
     -----
-    An objective holds addresses: it cannot be pickled, and each MPI rank makes its own. Keep the
-    numba cfunc itself or pass it here; ``LowLevelCallable(cfunc.ctypes)`` does not keep it alive.
+    An objective holds addresses: it cannot be pickled, and each MPI rank makes its own. Pass a
+    numba cfunc itself: ``LowLevelCallable(cfunc.ctypes)`` does not keep it alive.
 
     Examples
     --------
-    A function of Python's in C's clothes, for want of a compiler here:
+    Functions of Python's in C's clothes, for want of a compiler here:
 
     >>> import ctypes, asysg
     >>> from asysg import objectives
@@ -145,33 +145,85 @@ def from_lowlevel(
     NativeObjective(n=2, n_samples=2)
     >>> f.gradient([0.0, 3.0])
     array([-0.5,  1. ])
+
+    With sparse data, of which a function sees one row:
+
+    >>> import scipy.sparse
+    >>> A = scipy.sparse.csr_array([[0.0, 2.0, 0.0], [1.0, 0.0, 3.0]])
+    >>> @objectives.signature("ctypes", row=True)
+    ... def gradient(x, g, n, sample, row):
+    ...     z = sum(row[t] * x[t] for t in range(n)) - row[n]
+    ...     for t in range(n):
+    ...         g[t] += z * row[t]
+    ...     return 1
+    >>> f = objectives.from_lowlevel(gradient, A=A, y=[1.0, 2.0])
+    >>> f.gradient([0.0, 0.0, 0.0], 1), f.support(1)
+    (array([-2.,  0., -6.]), array([0, 2]))
+
+    Another signature is refused:
+
     >>> other = ctypes.pythonapi.Py_IsInitialized, "int (void)"
     >>> objectives.from_lowlevel(other, n=2, n_samples=2)  # doctest: +ELLIPSIS
     Traceback (most recent call last):
         ...
     asysg.theory._errors.InvalidArgument: f must be a function 'int gradient(const double *x, ...
     """
-    n = _check.integer("n", n, least=1)
-    n_samples = _check.integer("n_samples", n_samples, least=1)
-    for name, flag in (("gather", gather), ("checked", checked)):
-        _check.choice(name, flag, (True, False))
-    data = pointer(user_data)
+    _check.choice("checked", checked, (True, False))
+    if A is not None:
+        for name, given in (("user_data", user_data), ("support", support)):
+            if given is not None:
+                raise InvalidArgument.of(
+                    name, "must be left out with A", type(given).__name__,
+                    "A's rows are the last argument, and A is its own support.",
+                )  # fmt: skip
+        shape, data = _records(A, y)
+        for name, number, own in (("n", n, shape[1]), ("n_samples", n_samples, shape[0])):
+            if number not in (None, own):
+                raise InvalidArgument.of(name, f"must be that of A, {own}", number, "Leave it out.")
+        n_samples, n = shape
+    else:
+        if y is not None:
+            raise InvalidArgument.of("y", "must be left out without A", type(y).__name__)
+        n = _check.integer("n", n, least=1)
+        n_samples = _check.integer("n_samples", n_samples, least=1)
+        start, indices = (None, None) if support is None else _pattern(support, n, n_samples)
+        data = {"start": start, "indices": indices, "rows": None, "extras": 0}
+    address = pointer(user_data)
     functions = {
-        "gradient": function("f", f, "gradient", data),
-        "value": NONE if value is None else function("value", value, "value", data),
-        "partial": NONE if partial is None else function("partial", partial, "partial", data),
-    }
-    pattern = None if support is None else _pattern(support, n, n_samples)
-    if gather and pattern is None:
-        raise InvalidArgument.of(
-            "gather", "must be False without support", gather, "All of x is in one piece."
+        name: NONE if one is None and name != "gradient" else function(called, one, name, address)
+        for name, called, one in (
+            ("gradient", "f", f),
+            ("value", "value", value),
+            ("partial", "partial", partial),
         )
-    parts = _parts(reads, n_samples, pattern)
-    options = {"gather": gather, "checked": checked}
+    }
     return NativeObjective(
-        functions, n, n_samples, pattern, parts, options, check_constants(constants, n),
-        (user_data, support, tuple(reads)),
-    )  # fmt: skip
+        functions, n, n_samples, data, checked, check_constants(constants, n), user_data
+    )
+
+
+def _records(A: Any, y: ArrayLike | None) -> tuple[tuple[int, int], dict[str, Any]]:
+    """Return the shape of the data, and their rows as the kernel takes them."""
+    matrix, (values, start, indices) = matrix_rows(A)
+    n_samples, n = matrix.shape
+    extras = np.zeros((n_samples, 0))
+    if y is not None:
+        extras = np.ascontiguousarray(y, dtype=np.float64)
+        if extras.ndim not in (1, 2) or len(extras) != n_samples:
+            raise InvalidArgument.of(
+                "y", f"must have shape ({n_samples},) or ({n_samples}, m)", extras.shape,
+                "Give what belongs to one row of A in one row.",
+            )  # fmt: skip
+        extras = extras.reshape(n_samples, -1)
+    if start is None:
+        rows = np.ascontiguousarray(np.hstack([matrix, extras])) if extras.size else matrix
+        data = {"start": None, "rows": rows}
+    else:
+        if n >= 2**31:
+            raise InvalidArgument.of("A", "must have fewer than 2**31 columns", n)
+        rows, begin = _compiled.pack(values, start, indices.astype(np.int32, copy=False), extras)
+        data = {"start": begin, "rows": rows}
+    return (n_samples, n), data | {"indices": None, "extras": extras.shape[1]}
 
 
 def _pattern(support: Any, n: int, n_samples: int) -> tuple[NDArray[np.int64], NDArray[Any]]:
@@ -212,38 +264,3 @@ def _pattern(support: Any, n: int, n_samples: int) -> tuple[NDArray[np.int64], N
     if not indices.size:  # the kernel needs an address
         indices = np.zeros(1, dtype=indices.dtype)
     return start, indices
-
-
-def _parts(
-    reads: Sequence[NDArray[Any]],
-    n_samples: int,
-    pattern: tuple[NDArray[np.int64], NDArray[Any]] | None,
-) -> list[tuple[int, int, bool]]:
-    """Return (address, bytes of a part, an entry each) of all that samples read."""
-    parts = []
-    entries = -1
-    if pattern is not None:
-        start, indices = pattern
-        entries = int(start[-1])
-        parts.append((int(indices.ctypes.data), indices.itemsize, True))
-    if isinstance(reads, np.ndarray) or len(reads) >= PARTS:
-        raise InvalidArgument.of(
-            "reads", f"must be a sequence of at most {PARTS - 1} arrays", type(reads).__name__
-        )
-    for array in reads:
-        if not isinstance(array, np.ndarray) or not array.flags.c_contiguous or array.ndim < 1:
-            raise InvalidArgument.of(
-                "reads", "must hold contiguous arrays", type(array).__name__,
-                "numpy.ascontiguousarray makes one: the functions must read that one too.",
-            )  # fmt: skip
-        if len(array) == n_samples:
-            parts.append((int(array.ctypes.data), array.nbytes // n_samples, False))
-        elif array.shape == (entries,):
-            parts.append((int(array.ctypes.data), array.itemsize, True))
-        else:
-            raise InvalidArgument.of(
-                "reads", f"must have {n_samples} rows, or one entry for each of the support's",
-                array.shape,
-                "Leave out what is not read sample by sample.",
-            )  # fmt: skip
-    return parts

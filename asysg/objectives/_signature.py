@@ -43,7 +43,7 @@ MANGLED = re.compile(r"__pyx_t_\d+numpy_(\w+)")
 SHAPE = re.compile(r"\s*(?P<result>[^()]+?)\s*(?:\(\s*\*+\s*\w*\s*\)\s*)?\((?P<arguments>[^()]*)\)")
 
 
-def signature(tool: str = "c", of: str = "gradient") -> Any:
+def signature(tool: str = "c", of: str = "gradient", *, row: bool = False) -> Any:
     """Return what a function for `from_lowlevel` must look like, in the words of a tool.
 
     Parameters
@@ -54,6 +54,9 @@ def signature(tool: str = "c", of: str = "gradient") -> Any:
         function of a shared library is given.
     of : {"gradient", "value", "partial"}
         What the function computes.
+    row : bool
+        Whether the last argument is the sample's row of the data (`from_lowlevel` with `A`), not
+        user data.
 
     Returns
     -------
@@ -71,10 +74,15 @@ def signature(tool: str = "c", of: str = "gradient") -> Any:
     'int gradient(const double *x, double *g, long n, long sample, void *user_data)'
     >>> objectives.signature("numba", "partial")
     'intc(CPointer(double), CPointer(double), int64, int64, int64, voidptr)'
+    >>> objectives.signature("c", row=True)
+    'int gradient(const double *x, double *g, long n, long sample, const double *row)'
     """
     _check.choice("tool", tool, TOOLS)
     _check.choice("of", of, tuple(ARGUMENTS))
-    kinds = ARGUMENTS[of]
+    _check.choice("row", row, (True, False))
+    kinds, names = list(ARGUMENTS[of]), list(NAMES[of])
+    if row:
+        kinds[-1], names[-1] = "const double *", "row"
     if tool == "numba":
         words = {"double": "CPointer(double)", "long": "int64", "void": "voidptr"}
         spelt = ", ".join(words[re.findall(r"double|long|void", kind)[0]] for kind in kinds)
@@ -89,7 +97,7 @@ def signature(tool: str = "c", of: str = "gradient") -> Any:
         return ctypes.CFUNCTYPE(ctypes.c_int, *found)
     spelt = ", ".join(
         f"{kind}{'' if kind.endswith('*') else ' '}{name}"
-        for kind, name in zip(kinds, NAMES[of], strict=True)
+        for kind, name in zip(kinds, names, strict=True)
     )
     declared = f"int {of}({spelt})"
     return f"cdef api {declared} noexcept nogil" if tool == "cython" else declared
