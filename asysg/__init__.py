@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from . import verify as verify
     from ._minimize import minimize as minimize
     from .errors import CertificateError as CertificateError
+    from .errors import ConstantsWarning as ConstantsWarning
     from .errors import DivergenceError as DivergenceError
     from .errors import InvalidArgument as InvalidArgument
     from .errors import ObjectiveError as ObjectiveError
@@ -34,6 +35,7 @@ _NAMES = {
     "Result": "result",
     "InvalidArgument": "errors",
     "CertificateError": "errors",
+    "ConstantsWarning": "errors",
     "DivergenceError": "errors",
     "ObjectiveError": "errors",
     "ReplayError": "errors",
@@ -41,6 +43,7 @@ _NAMES = {
 
 __all__ = [
     "CertificateError",
+    "ConstantsWarning",
     "DivergenceError",
     "InvalidArgument",
     "ObjectiveError",

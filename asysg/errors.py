@@ -7,6 +7,7 @@ from .theory import CertificateError, InvalidArgument
 
 __all__ = [
     "CertificateError",
+    "ConstantsWarning",
     "DivergenceError",
     "InvalidArgument",
     "ObjectiveError",
@@ -24,3 +25,7 @@ class ObjectiveError(RuntimeError):
 
 class ReplayError(ValueError):
     """A flight record that contradicts itself."""
+
+
+class ConstantsWarning(UserWarning):
+    """A constant that is claimed of an objective was seen to be too small."""

@@ -3,6 +3,7 @@
 from . import cifar, synthetic
 from ._base import Objective
 from ._callable import CallableObjective, from_callable
+from ._checker import Finding, ObjectiveCheck, check
 from ._native import NativeObjective, from_lowlevel
 from ._signature import signature
 from ._torch import TorchObjective, from_torch
@@ -21,11 +22,13 @@ from .separable import CosineQuadratic, HuberCosine, RotatedCosineQuadratic
 __all__ = [
     "CallableObjective",
     "CosineQuadratic",
+    "Finding",
     "HuberCosine",
     "NativeObjective",
     "Network",
     "NonconvexLogistic",
     "Objective",
+    "ObjectiveCheck",
     "PhaseRetrieval",
     "Quadratic",
     "RobustRegression",
@@ -35,6 +38,7 @@ __all__ = [
     "SineRegression",
     "Synchronization",
     "TorchObjective",
+    "check",
     "cifar",
     "from_callable",
     "from_lowlevel",
