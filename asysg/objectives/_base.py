@@ -130,7 +130,11 @@ class Objective:
             cause = self._cause()
             if cause is not None and not isinstance(cause, Exception):  # Ctrl-C
                 raise cause from None
-            raise ObjectiveError(f"{error}{self._failure()}") from cause
+            raise ObjectiveError(self._described(error)) from cause
+
+    def _described(self, error: ObjectiveError) -> str:
+        """Return the message of an evaluation that failed."""
+        return f"{error}{self._failure()}"
 
     def __repr__(self) -> str:
         samples = "" if self.n_samples is None else f", n_samples={self.n_samples}"

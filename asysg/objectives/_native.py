@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from .. import _check
 from .._core import linear as _linear
 from .._core import native as _compiled
-from ..errors import InvalidArgument
+from ..errors import InvalidArgument, ObjectiveError
 from ..theory import ProblemConstants
 from ._linear import rows as matrix_rows
 from ._own import OwnObjective, check_constants
@@ -47,6 +47,9 @@ class NativeObjective(OwnObjective):
             return ""
         what, why, sample = self._kernel.failure
         return f" {what} {why} at sample {sample}."
+
+    def _described(self, error: ObjectiveError) -> str:
+        return self._failure().strip()
 
 
 def from_lowlevel(

@@ -30,7 +30,7 @@ TOOLS = ("c", "cython", "ctypes", "numba")
 LONGS = {
     "int64_t", "int64", "longlong", "long long", "long long int", "signed long long",
     "npy_int64", "npy_intp", "npy_longlong", "intp_t", "intp", "ssize_t", "Py_ssize_t",
-    "ptrdiff_t", "intptr_t", "c_int64", "c_longlong", "c_ssize_t",
+    "ptrdiff_t", "intptr_t", "PY_LONG_LONG", "c_int64", "c_longlong", "c_ssize_t",
 }  # fmt: skip
 if ctypes.sizeof(ctypes.c_long) == 8:
     LONGS |= {"long", "long int", "signed long", "signed long int", "npy_long", "c_long"}
@@ -105,7 +105,7 @@ def signature(tool: str = "c", of: str = "gradient", *, row: bool = False) -> An
 
 def _kind(text: str) -> str:
     """Return the kind of an argument: one of those in `ARGUMENTS`, or its own spelling."""
-    spelt = MANGLED.sub(r"\1", text.replace("[]", " *").strip())
+    spelt = re.sub(r"\w*\s*\[\d*\]$", "*", MANGLED.sub(r"\1", text.strip()))
     if "*" in spelt:
         first, *others = spelt.split("*")
         words = first.split()

@@ -142,7 +142,7 @@ def test_ways_to_write(update):
 
 
 def test_virtual_workers_and_a_replay():
-    run = {"method": "hogwild", "delays": delays.uniform(4), "steplength": 0.1, "n_updates": 300}
+    run = {"method": "asysg-con", "delays": delays.uniform(4), "steplength": 0.1, "n_updates": 300}
     mine = simulate.minimize(SigmoidRegression(A, y), X, rng=1, **run)
     res = simulate.minimize(made("sparse"), X, rng=1, **run)
     np.testing.assert_allclose(res.x, mine.x, rtol=1e-9)
@@ -482,7 +482,7 @@ def fault(what):
 
 
 FAULTS = (
-    (0, "without storing a finite number"),
+    (0, "without storing a finite number, or read x outside of its support"),
     (1, "outside of its support"),
     (2, "wrote into x"),
     (3, "read x outside of its support"),
