@@ -272,7 +272,7 @@ def minimize(
     chosen = before.get("update")
     plan = replace(plan, delay=delay_or(before.get("delay", p - 1), method, delay))
     plan = fitting(allowed(plan))
-    law = skip_law(plan, skip_ahead, replicas=update == "replica" or sync_every is not None)
+    law = skip_law(plan, skip_ahead, p, replicas=update == "replica" or sync_every is not None)
     if law is not None:
         update = update or "atomic"  # hits are too rare to disturb one another
     plan = with_update(plan, update, sync_every, p, chosen)

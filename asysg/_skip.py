@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from ._check import choice
 from ._core.skip import Skip
 from ._plan import Plan
@@ -10,12 +12,11 @@ from .errors import InvalidArgument
 #: Without being asked, skip where at most this share of the updates changes anything; beyond, the
 #: draws of gap and entry cost as much as the updates they save.
 SHARE = 0.25
-#: Updates that change something which a worker makes in one turn at the clock. More of them mean a
-#: longer delay, so there is one where the steplength was chosen for the delay.
+#: Updates that change something which a worker makes in one turn at the clock, at most.
 TURN = 8
 
 
-def skip_law(plan: Plan, skip_ahead: bool | None, *, replicas: bool) -> Skip | None:
+def skip_law(plan: Plan, skip_ahead: bool | None, p: int, *, replicas: bool) -> Skip | None:
     """Return the law of the updates that are not skipped, or None where all are drawn.
 
     Parameters
@@ -23,6 +24,8 @@ def skip_law(plan: Plan, skip_ahead: bool | None, *, replicas: bool) -> Skip | N
     plan : Plan
     skip_ahead : bool or None
         None: skip where it is exact and pays.
+    p : int
+        Number of workers.
     replicas : bool
         Private copies of x were asked for.
 
@@ -57,6 +60,22 @@ def skip_law(plan: Plan, skip_ahead: bool | None, *, replicas: bool) -> Skip | N
             )
         return None
     columns = plan.objective._pattern_columns if plan.M > 1 else ()
-    chosen = plan.wanted is not None or plan.prescribed_T is not None
-    law = Skip(plan.M, *pattern, *columns, turn=1 if chosen else TURN)
+    law = Skip(plan.M, *pattern, *columns)
+    law.turn = turn(plan, p, law.share)
     return law if skip_ahead or law.share <= SHARE else None
+
+
+def turn(plan: Plan, p: int, share: float) -> int:
+    """Return how many updates that change something a worker makes in one turn at the clock.
+
+    So many that the clock costs little, but no more than keep the delays, about 2 p turns where
+    the workers are equally fast, within what is enforced or was prescribed for, or, where the
+    theory is to choose the steplength, within the square root of the number of updates: beyond it
+    asynchrony costs iterations.
+    """
+    most = [
+        TURN * 2 * p / share,
+        *(T + 1 for T in (plan.max_delay, plan.prescribed_T) if T is not None),
+        *([math.isqrt(plan.K)] if plan.wanted is not None else []),
+    ]
+    return max(1, round(min(most) * share / (2 * p)))

@@ -278,9 +278,8 @@ cdef void skip_ahead(Run *r, int64_t w, Worker *me) noexcept nogil:
     cdef Hit hits[AHEAD]
     cdef Walk walk
     cdef int64_t block, here, until, count, size, end, t, m, turn = law.turn
-    # One where nobody else is at the clock, where steplengths depend on their numbers, and where
-    # more could not be in time.
-    if r.alone or not r.recording or r.stride or r.max_delay >= 0:
+    # One where nobody else is at the clock, and where steplengths depend on their numbers.
+    if r.alone or not r.recording or r.stride:
         turn = 1
     while not asysg_peek(r.stop):
         block = asysg_take(r.draws, 1) * law.block
@@ -408,22 +407,22 @@ cdef class Skip:
         What `structure` returns.
     column, rows : ndarray, optional
         What `columns` returns; needed for M > 1.
-    turn : int
-        Hits of one turn at the clock, 1 to 16, where several workers count delays.
 
     Attributes
     ----------
+    turn : int
+        Hits of one turn at the clock, 1 to 16, where several workers count delays; 1 at first.
     share : float
         The probability q that an update is a hit.
     nbytes : int
         Bytes of the tables and of the index of columns.
     """
 
-    def __init__(self, int64_t M, start, counts, column=None, rows=None, *, turn=1):
+    def __init__(self, int64_t M, start, counts, column=None, rows=None):
         N, n = len(start) - 1, len(counts)
         self.law.M = M
         self.law.batch = max(1, min(AHEAD, ROWS // M))
-        self.law.turn = turn
+        self.law.turn = 1
         if M == 1:
             upto = np.ascontiguousarray(start, dtype=np.int64)
             self.share = int(upto[N]) / (float(N) * n)
@@ -457,6 +456,17 @@ cdef class Skip:
         self.law.table = table_t(
             &self.upto[0], &self.guide[0], total, items, window, shift
         )
+
+    @property
+    def turn(self):
+        """Hits of one turn at the clock."""
+        return self.law.turn
+
+    @turn.setter
+    def turn(self, int64_t turn):
+        if not 1 <= turn <= AHEAD:
+            raise ValueError(f"turn must be between 1 and {AHEAD}, got {turn}.")
+        self.law.turn = turn
 
     @property
     def block(self):

@@ -32,7 +32,9 @@ def data(rng, N, n, density):
 def law_of(obj, M, turn=1):
     pattern = structure(obj._capsule)
     index = columns(obj._capsule, pattern[1]) if M > 1 else ()
-    return Skip(M, *pattern, *index, turn=turn)
+    law = Skip(M, *pattern, *index)
+    law.turn = turn
+    return law
 
 
 def engine(obj, x0, M, p=1, recording="sampled", max_delay=-1, turn=1, **options):
@@ -205,6 +207,34 @@ def test_skips_where_it_pays():
     assert not skipped(batch_size=100)  # nearly every update hits
     assert skipped(batch_size=100, skip_ahead=True)
     assert not skipped(objectives.CosineQuadratic(5), np.ones(5))
+
+
+def test_turns_are_as_long_as_the_delay_allows(monkeypatch):
+    """About 2 p turns fit in every bound of the delay."""
+    obj, x0, found = sparse_problem(), np.zeros(40), []
+
+    class Seen(Threads):
+        def __init__(self, *args, skip, **options):
+            found.append(skip)
+            super().__init__(*args, skip=skip, **options)
+
+    def turn(**options):
+        asysg.minimize(obj, x0, skip_ahead=True, rng=3, **{"n_threads": 1, **options})
+        return found[-1].turn
+
+    monkeypatch.setattr("asysg._minimize.Threads", Seen)
+    run = {"steplength": 0.1, "n_updates": 500}
+    assert turn(**run) == 8
+    share = found[-1].share  # 0.05
+    assert turn(**run, max_delay=0) == 1
+    assert turn(**run, max_delay=199) == round(200 * share / 2) == 5
+    assert turn(**run, max_delay=199, n_threads=WORKERS) == round(200 * share / (2 * WORKERS))
+    assert turn(**run, max_delay=10**6) == 8
+    assert turn(steplength="prescribed", n_updates=40_000) == round(200 * share / 2)
+    assert turn(steplength="prescribed", n_updates=40_000, max_delay=99) == round(100 * share / 2)
+    c = obj.constants(x0, T=119)
+    for_T = asysg.theory.incon.prescribe(c, K=40_000, M=1, T=119, form="plus")
+    assert turn(steplength=for_T) == round(120 * share / 2)
 
 
 def test_refused_where_it_cannot_be():
