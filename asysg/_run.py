@@ -162,7 +162,16 @@ def run(
                     state.marks.append((stop, state.sum_step + engine.sums[0]))
                 if stop in looks and stop not in done_rows:
                     with interrupts.raising():
-                        row = look(plan, engine.x, stop, state.seconds, weight_of.get(stop, 0.0))
+                        try:
+                            row = look(
+                                plan, engine.x, stop, state.seconds, weight_of.get(stop, 0.0)
+                            )
+                        except ObjectiveError:
+                            # At x0 nothing has been done yet: the error is the better answer.
+                            if not stop:
+                                raise
+                            status = "failed"
+                            break
                         state.rows.append(row)
                         if bar is not None:
                             bar.set_postfix(f=f"{row[2]:.4g}", refresh=False)
@@ -171,11 +180,6 @@ def run(
                                 Intermediate(engine.x.copy(), row[2], row[3], stop, state.seconds)
                             )
                 save()
-        except ObjectiveError:
-            # At x0 nothing has been done yet, and the error itself is the better answer.
-            if not engine.clock:
-                raise
-            status = "failed"
         except StopIteration:
             status = "stopped" if engine.clock < plan.K else "completed"
         except KeyboardInterrupt:  # from the callback, a second Ctrl-C, or a handler of their own

@@ -25,8 +25,8 @@ ctypedef struct native_t:
     # rows[start[j]] (sparse).
     const double *rows
     int64_t stride
-    # Records, or without rows the column indices of sample j, lie at start[j] .. start[j + 1]; NULL:
-    # all of x is looked at.
+    # The record of sample j, or without rows its column indices, lie at start[j] .. start[j + 1];
+    # NULL: all of x is looked at.
     const int64_t *start
     const int32_t *narrow   # column indices, one of these two
     const int64_t *wide

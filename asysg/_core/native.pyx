@@ -8,9 +8,9 @@ support     with all of x, of which only the support of the sample is valid;
 records     with the entries of the support alone, one after the other, and the sample's row of the
             data. It needs no column indices then, and its gradient stays in the nearest cache.
 
-A record is a cache-aligned piece of doubles: a word that holds the number of entries, the values of
-the row, what else belongs to the sample, and the column indices, two a word. All that a sample needs
-is in one place, which is asked for in advance.
+A record is a cache-aligned piece of doubles: a word that holds the number of entries, the values
+of the row, what else belongs to the sample, and the column indices, two a word. All that a sample
+needs is in one place, which is asked for in advance.
 """
 
 from cpython.pycapsule cimport (

@@ -9,6 +9,7 @@ import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -77,8 +78,7 @@ def curvature(
         top = max(norm, least)
         return Curvature(Interval(top, top), Interval(diagonal, diagonal), -np.sort(-columns))
     found = [
-        power(lambda v, x=x: derivative(obj, x, v), obj.n, steps, alarm / len(points), rng)
-        for x in points
+        power(partial(derivative, obj, x), obj.n, steps, alarm / len(points), rng) for x in points
     ]
     least = max(least, *(one.least for one in found))
     return Curvature(Interval(least, max(least, *(one.most for one in found))))

@@ -37,7 +37,9 @@ class NativeObjective(OwnObjective):
     ) -> None:
         self._has_value = bool(functions["value"].address)
         self._given = constants
-        pairs = {f"{name}_": (one.address, one.data) for name, one in functions.items()}
+        pairs: dict[str, Any] = {
+            f"{name}_": (one.address, one.data) for name, one in functions.items()
+        }
         self._kernel = _compiled.Native(
             n, n_samples, **pairs, **data, checked=checked, keep=(functions, keep)
         )
@@ -231,7 +233,8 @@ def _records(A: Any, y: ArrayLike | None) -> tuple[tuple[int, int], dict[str, An
 
 def _pattern(support: Any, n: int, n_samples: int) -> tuple[NDArray[np.int64], NDArray[Any]]:
     """Return (start, indices) of a support, checked."""
-    if scipy.sparse.issparse(support):
+    sparse = bool(scipy.sparse.issparse(support))
+    if sparse:
         if support.shape != (n_samples, n) or support.format != "csr":
             raise InvalidArgument.of(
                 "support", f"must be CSR of shape {(n_samples, n)}",

@@ -25,6 +25,8 @@ NAMES = {
     "value": ("x", "out", "n", "sample", "user_data"),
     "partial": ("x", "out", "n", "sample", "i", "user_data"),
 }
+#: What all functions of ctypes are.
+CFUNCTION: Any = ctypes.CFUNCTYPE(None).__mro__[1]
 TOOLS = ("c", "cython", "ctypes", "numba")
 #: Spellings of a signed integer of 64 bits; `long` where it is one.
 LONGS = {
@@ -88,7 +90,7 @@ def signature(tool: str = "c", of: str = "gradient", *, row: bool = False) -> An
         spelt = ", ".join(words[re.findall(r"double|long|void", kind)[0]] for kind in kinds)
         return f"intc({spelt})"
     if tool == "ctypes":
-        types = {
+        types: dict[str, Any] = {
             "double": ctypes.POINTER(ctypes.c_double),
             "long": ctypes.c_int64,
             "void": ctypes.c_void_p,
@@ -209,7 +211,7 @@ def _opened(name: str, of: str, given: Any, spelt: str | None) -> tuple[str, int
         given = given.ctypes
     if hasattr(given, "py_func"):
         raise _refused(name, of, repr(given), "numba.njit makes no C function: use numba.cfunc")
-    if isinstance(given, ctypes._CFuncPtr) and spelt is None and given.argtypes is None:
+    if isinstance(given, CFUNCTION) and spelt is None and given.argtypes is None:
         raise _refused(
             name, of, repr(given), "set its argtypes and restype, or give (function, signature)"
         )
