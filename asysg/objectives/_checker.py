@@ -90,7 +90,9 @@ class ObjectiveCheck:
         """Return what a person needs to know."""
         lines = [finding.explain() for finding in self.findings]
         for name, pair in (("L", self.L), ("sigma", self.sigma)):
-            if pair is not None:
+            if pair is not None and pair[0] == pair[1]:
+                lines.append(f"{name}: {pair[0]:.6g} at the {self.n_points} points looked at.")
+            elif pair is not None:
                 lines.append(
                     f"{name}: at least {pair[0]:.6g}; at the {self.n_points} points looked at, at "
                     f"most {pair[1]:.6g} with probability {self.confidence:g} or more."
