@@ -165,14 +165,8 @@ def run(
                     state.marks.append((stop, state.sum_step + engine.sums[0]))
                 if stop in looks and stop not in done_rows:
                     with interrupts.raising():
-                        try:
-                            row = look(
-                                plan, engine.x, stop, state.seconds, weight_of.get(stop, 0.0)
-                            )
-                        except ObjectiveError:
-                            # At x0 nothing has been done yet: the error is the better answer.
-                            if not stop:
-                                raise
+                        row = look(plan, engine.x, stop, state.seconds, weight_of.get(stop, 0.0))
+                        if row is None:
                             status = "failed"
                             break
                         state.rows.append(row)
@@ -349,15 +343,23 @@ class Ending:
 
 def look(
     plan: Plan, x: NDArray[np.float64], clock: int, seconds: float, weight: float
-) -> tuple[int, float, float, float, float]:
-    """Evaluate what is minimised and its exact gradient (mapping) at an iterate."""
-    # A run that explodes has squares beyond the largest float before x has: inf says so.
-    with np.errstate(over="ignore"):
-        gradient = plan.gradient(x, clock + 1)
-        # Not gradient @ gradient: of a long vector that is a task for BLAS's own threads, which
-        # then stay awake for a while on the cores that the workers need.
-        square = float(np.einsum("i,i", gradient, gradient))
-    return clock, seconds, plan.value(x), square, weight
+) -> tuple[int, float, float, float, float] | None:
+    """Evaluate what is minimised and its exact gradient (mapping) at an iterate.
+
+    None where the objective fails; at x0, where nothing has been done yet, its error.
+    """
+    try:
+        # A run that explodes has squares beyond the largest float before x has: inf says so.
+        with np.errstate(over="ignore"):
+            gradient = plan.gradient(x, clock + 1)
+            # Not gradient @ gradient: of a long vector that is a task for BLAS's own threads,
+            # which then stay awake for a while on the cores that the workers need.
+            square = float(np.einsum("i,i", gradient, gradient))
+        return clock, seconds, plan.value(x), square, weight
+    except ObjectiveError:
+        if not clock:
+            raise
+        return None
 
 
 def merged(state: State, engine: Engine, workers: int) -> State:
