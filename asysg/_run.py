@@ -165,7 +165,8 @@ def run(
                     state.marks.append((stop, state.sum_step + engine.sums[0]))
                 if stop in looks and stop not in done_rows:
                     with interrupts.raising():
-                        row = look(plan, engine.x, stop, state.seconds, weight_of.get(stop, 0.0))
+                        weight = weight_of.get(stop, 0.0)
+                        row = look_or_none(plan, engine.x, stop, state.seconds, weight)
                         if row is None:
                             status = "failed"
                             break
@@ -343,19 +344,27 @@ class Ending:
 
 def look(
     plan: Plan, x: NDArray[np.float64], clock: int, seconds: float, weight: float
-) -> tuple[int, float, float, float, float] | None:
-    """Evaluate what is minimised and its exact gradient (mapping) at an iterate.
+) -> tuple[int, float, float, float, float]:
+    """Evaluate what is minimised and its exact gradient (mapping) at an iterate."""
+    # A run that explodes has squares beyond the largest float before x has: inf says so.
+    with np.errstate(over="ignore"):
+        gradient = plan.gradient(x, clock + 1)
+        # Not gradient @ gradient: of a long vector that is a task for BLAS's own threads, which
+        # then stay awake for a while on the cores that the workers need.
+        square = float(np.einsum("i,i", gradient, gradient))
+    return clock, seconds, plan.value(x), square, weight
 
-    None where the objective fails; at x0, where nothing has been done yet, its error.
+
+def look_or_none(
+    plan: Plan, x: NDArray[np.float64], clock: int, seconds: float, weight: float
+) -> tuple[int, float, float, float, float] | None:
+    """Look, and return None where the objective fails; at x0, before any update, raise its error.
+
+    Not in line in `run`: a signal that strikes before the first statement of a `try` in a `with`
+    would leave that unended.
     """
     try:
-        # A run that explodes has squares beyond the largest float before x has: inf says so.
-        with np.errstate(over="ignore"):
-            gradient = plan.gradient(x, clock + 1)
-            # Not gradient @ gradient: of a long vector that is a task for BLAS's own threads,
-            # which then stay awake for a while on the cores that the workers need.
-            square = float(np.einsum("i,i", gradient, gradient))
-        return clock, seconds, plan.value(x), square, weight
+        return look(plan, x, clock, seconds, weight)
     except ObjectiveError:
         if not clock:
             raise
