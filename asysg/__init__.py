@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .diagnosis import diagnose as diagnose
     from .errors import AsysgWarning as AsysgWarning
     from .errors import CertificateError as CertificateError
+    from .errors import ConstantsWarning as ConstantsWarning
     from .errors import DivergenceError as DivergenceError
     from .errors import InvalidArgument as InvalidArgument
     from .errors import MissingPackage as MissingPackage
@@ -54,6 +55,7 @@ _NAMES = {
     "Result": "result",
     "InvalidArgument": "errors",
     "CertificateError": "errors",
+    "ConstantsWarning": "errors",
     "DivergenceError": "errors",
     "MissingPackage": "errors",
     "ObjectiveError": "errors",
@@ -63,6 +65,7 @@ _NAMES = {
 __all__ = [
     "AsysgWarning",
     "CertificateError",
+    "ConstantsWarning",
     "Diagnosis",
     "DivergenceError",
     "Intermediate",

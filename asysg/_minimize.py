@@ -367,7 +367,9 @@ def expected_delay(plan: Plan, p: int, law: Skip | None) -> int:
         pilot.advance(min(until, begin + pace.block), np.zeros(1))
         pace.after(pilot.clock - begin, time.perf_counter() - seconds)
     if pilot.trouble is not None:
-        raise InvalidArgument("obj must be computable at x0, got a failure in the pilot.")
+        raise InvalidArgument(
+            f"obj must be computable at x0, got a failure in the pilot.{plan.objective._failure()}"
+        )
     T = max(in_step, int(pilot.max_delay))
     log.info("pilot: T = %d, measured over %d updates of %d threads", T, pilot.clock, p)
     return T

@@ -155,7 +155,7 @@ class Result:
         The last iterate (the last finite one if the run diverged); of a run in float32 these are
         its very numbers, so that ``x.astype("float32")`` loses nothing.
     fun : float
-        f(x), with a proximal term f(x) + h(x).
+        f(x), with a proximal term f(x) + h(x); NaN where the objective has no value.
     nit : int
         Updates done, all workers together.
     success : bool
@@ -273,12 +273,13 @@ class Result:
         DivergenceError
             If x left the finite numbers.
         ObjectiveError
-            If the objective reported a failure.
+            If the objective reported a failure; from what it raised, where it is Python's.
         """
         if self.status == "diverged":
             raise DivergenceError(self.message)
         if self.status == "failed":
-            raise ObjectiveError(self.message)
+            cause = None if self._plan is None else self._plan.objective._cause()
+            raise ObjectiveError(self.message) from cause
         return self
 
     def to_dict(self) -> dict[str, Any]:
