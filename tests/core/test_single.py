@@ -26,6 +26,12 @@ def regularised(rng, n):
     return objectives.NonconvexLogistic(rng.normal(size=(7, n)), rng.choice([-1.0, 1.0], 7), 0.3)
 
 
+def weighted(rng, n):
+    """Samples of unequal weight, and a last coordinate that is not penalised."""
+    weights, y = rng.uniform(0, 2, size=7), rng.choice([-1.0, 1.0], 7)
+    return objectives.NonconvexLogistic(rng.normal(size=(7, n)), y, 0.3, weights=weights, free=1)
+
+
 def noisy(rng, n):
     return objectives.Quadratic(rng.uniform(0.1, 0.5, size=n), rng.normal(size=n), sigma=0.3)
 
@@ -41,7 +47,7 @@ def squares(rng, n):
     return objectives.Network(inputs, rng.normal(size=(5, 2)), ())
 
 
-FAMILIES = {f.__name__: f for f in (dense, regularised, noisy, network, squares)}
+FAMILIES = {f.__name__: f for f in (dense, regularised, weighted, noisy, network, squares)}
 problems = st.fixed_dictionaries(
     {
         "family": st.sampled_from(sorted(FAMILIES)),
