@@ -19,6 +19,8 @@ extensions = [
     "sphinx.ext.mathjax",
     "numpydoc",
     "sphinx_gallery.gen_gallery",
+    # MathJax from an installed package: pages need no network.
+    "sphinx-mathjax-offline",
 ]
 exclude_patterns = ["_build", "examples", "gallery/*.ipynb", "gallery/*.md5"]
 templates_path = ["_templates"]
@@ -44,10 +46,16 @@ sphinx_gallery_conf = {
     "show_memory": False,
     "min_reported_time": 1e9,
     "abort_on_example_error": True,
+    "write_computation_times": False,  # a page that loads scripts from elsewhere
 }
 
 html_theme = "pydata_sphinx_theme"
 html_title = "asysg"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_context = {"default_mode": "auto"}
+html_domain_indices = False
+html_favicon = "_static/mark.svg"
 html_theme_options = {"show_toc_level": 2, "navigation_with_keys": False}
 
 
