@@ -2,9 +2,10 @@ r"""
 Delays chosen by an adversary
 =============================
 
-A bound over all delays should be held against bad ones. One adversary knows the problem but not the
-noise of the run (oblivious: every theorem covers it); one watches the run (only Theorem R covers it).
-Both may delay a read by up to T = 16 updates.
+A bound over all delays should be held against bad ones. One adversary knows the problem but not
+the noise of the run (oblivious: every theorem covers it); one watches the run (only Theorem R
+covers it). Both may delay a read by up to T = 16 updates. The run begins at the minimum, so all
+there is comes from the noise.
 """
 
 import matplotlib.pyplot as plt
@@ -13,8 +14,8 @@ import numpy as np
 import asysg
 from asysg.simulate import adversary, delays
 
-obj = asysg.objectives.CosineQuadratic(n=10, sigma=0.5)
-x0, T, K = np.full(10, 2.0), 16, 3000
+obj = asysg.objectives.CosineQuadratic(n=2, sigma=1.0)
+x0, T, K = np.zeros(2), 16, 3000
 c = obj.constants(x0, T=T)
 gamma = asysg.theory.con.gamma_max(c, M=1, T=T, form="robust")
 schedules = {
@@ -40,5 +41,5 @@ for form, style in (("plus", "--"), ("robust", "-")):
     bound = asysg.theory.con.bound(gamma, c, K=K, M=1, T=T, form=form)
     axes.axhline(bound, color="k", ls=style, label=f'bound, form "{form}"')
 axes.set(ylabel="mean of squared gradient norms", yscale="log")
-axes.legend()
+axes.legend(loc="center left")
 plt.show()

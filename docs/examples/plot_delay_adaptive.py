@@ -3,8 +3,9 @@ Steps that adapt to their delay
 ===============================
 
 Eight workers, two of them 200 times slower than the others. A constant steplength has to bear the
-longest delay, so all steps are short. An adaptive one shortens only the steps of late updates, and
-its theorem knows no longest delay. Both run with the steplength that their own theorem allows.
+longest delay, so all steps are short. An adaptive one shortens only the steps of late updates,
+and its theorem knows no longest delay. Both run with the steplength that their own theorem
+allows.
 """
 
 import matplotlib.pyplot as plt

@@ -2,9 +2,10 @@ r"""
 A bound that is enforced
 ========================
 
-Eight workers; one of them stands still for a while, again and again, and comes back with a gradient
-that is hundreds of updates old. With ``max_delay`` such a gradient is thrown away and computed again
-from a fresh read: the theorem's hypothesis holds by construction, at the price of a few gradients.
+Eight workers; one of them stands still for a while, again and again, and comes back with a
+gradient that is hundreds of updates old. With ``max_delay`` such a gradient is thrown away and
+computed again from a fresh read: the theorem's hypothesis holds by construction, at the price of
+a few gradients.
 """
 
 import matplotlib.pyplot as plt
@@ -21,7 +22,9 @@ for offset, (name, limit) in enumerate({"not enforced": None, "max_delay = 15": 
     result = asysg.simulate.minimize(obj, np.zeros(10), max_delay=limit, **run)
     found = result.staleness
     T = result.certificate.T
-    print(f"{name:15} largest delay {found.max:3}, computed again {result.n_recomputed:3}", end=", ")
+    print(
+        f"{name:15} largest delay {found.max:3}, computed again {result.n_recomputed:3}", end=", "
+    )
     print(f"bound of the certificate {result.certificate.bound:.3g} (T = {T})")
     axes.bar(np.arange(11) + 0.4 * offset, found.histogram[:11], width=0.4, label=name)
 axes.set_xticks(np.arange(11) + 0.2, ["0"] + [f"<{2**b}" for b in range(1, 11)])

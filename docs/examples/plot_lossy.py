@@ -2,13 +2,13 @@ r"""
 What a lost update costs
 ========================
 
-``x[i] += step`` on two threads is a load, an add and a store. What another thread stores in between is
-gone, and a store that comes late undoes many updates at once. Here two virtual threads add 1 to one
-counter, taking turns by lot, once by load and store and once by an atomic add.
+``x[i] += step`` on two threads is a load, an add and a store. What another thread stores in
+between is gone, and a store that comes late undoes many updates at once. Here two virtual threads
+add 1 to one counter, taking turns by lot, once by load and store and once by an atomic add.
 
-In a run of stochastic gradient nothing seems wrong: lost updates look like shorter steps. That is why
-`asysg.minimize` writes by atomic adds or merged copies, and why ``update="lossy"`` counts what it
-loses and its certificate claims nothing.
+In a run of stochastic gradient nothing seems wrong: lost updates look like shorter steps. That is
+why `asysg.minimize` writes by atomic adds or merged copies, and why ``update="lossy"`` counts
+what it loses and its certificate claims nothing.
 """
 
 import matplotlib.pyplot as plt

@@ -2,9 +2,10 @@ r"""
 A network, trained by 1 to 32 virtual workers
 =============================================
 
-A small network of the paper's kind. The loss falls with the number of updates, whoever made them: so
-32 workers, each of which is no faster than one, need a thirty-second of the time. Times are
-virtual; a network has no proven constants, so the steplength is our choice and no bound is claimed.
+A small network of the paper's kind. The loss falls with the number of updates, whoever made them:
+so 32 workers, each of which is no faster than one, need a thirty-second of the time. Times are
+virtual; a network has no proven constants, so the steplength is our choice and no bound is
+claimed.
 """
 
 import matplotlib.pyplot as plt
@@ -29,7 +30,9 @@ for p in (1, 4, 16, 32):
         rng=0,
     )
     trace = result.trace
-    print(f"{p:2} workers: loss {result.fun:.4f} after {result.time:8.0f} virtual seconds", end=", ")
+    print(
+        f"{p:2} workers: loss {result.fun:.4f} after {result.time:8.0f} virtual seconds", end=", "
+    )
     print(f"mean delay {result.staleness.mean:.1f}: {result.certificate.verdict}")
     by_updates.semilogy(trace.k, trace.f, label=f"{p} workers")
     by_time.loglog(trace.time[1:], trace.f[1:])

@@ -2,9 +2,9 @@ r"""
 Phase retrieval
 ===============
 
-An image of 20 x 20 numbers is measured 4000 times, and of each measurement the sign is lost. The loss
-is not convex, and its mirror image fits as well; asynchronous updates find one of the two. The sign
-that was found is turned before drawing.
+An image of 20 x 20 numbers is measured 4000 times, and of each measurement the sign is lost. The
+loss is not convex, and its mirror image fits as well; asynchronous updates find one of the two.
+The sign that was found is turned before drawing.
 """
 
 import matplotlib.pyplot as plt

@@ -2,10 +2,10 @@ r"""
 Which method would be fastest?
 ==============================
 
-Sixteen workers, one of which is slower than the others by some factor. The planner's times are proven:
-by then the mean of the squared gradient norms is at most ε, in expectation, on every function with
-these constants. Synchronous rounds wait for the slow one; a constant steplength pays for its delay; a
-threshold throws its gradients away and does not mind.
+Sixteen workers, one of which is slower than the others by some factor. The planner's times are
+proven: by then the mean of the squared gradient norms is at most ε, in expectation, on every
+function with these constants. Synchronous rounds wait for the slow one; a constant steplength
+pays for its delay; a threshold throws its gradients away and does not mind.
 """
 
 import matplotlib.pyplot as plt

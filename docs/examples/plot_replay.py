@@ -2,9 +2,9 @@ r"""
 A flight record, replayed
 =========================
 
-With ``record="full"`` every update leaves an entry: who made it, when its read began, what it added.
-`asysg.simulate.replay` runs the record again and must come to the same last bit; then every iterate can
-be looked at, though the run kept none of them.
+With ``record="full"`` every update leaves an entry: who made it, when its read began, what it
+added. `asysg.simulate.replay` runs the record again and must come to the same last bit; then
+every iterate can be looked at, though the run kept none of them.
 """
 
 import matplotlib.pyplot as plt

@@ -2,9 +2,9 @@ r"""
 Stopped and gone on with
 ========================
 
-A run that writes a checkpoint is stopped in the middle, and called again with the same arguments. It
-goes on where it was: the same draws, the same iterates, and at the end the same bits as a run that was
-never stopped.
+A run that writes a checkpoint is stopped in the middle, and called again with the same arguments.
+It goes on where it was: the same draws, the same iterates, and at the end the same bits as a run
+that was never stopped.
 """
 
 import tempfile

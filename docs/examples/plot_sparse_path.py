@@ -2,9 +2,10 @@ r"""
 A regularisation path on sparse data
 ====================================
 
-Logistic regression with an l1 term: each weight of the term gives another set of entries that matter.
-Every update is one of coordinate descent, with the exact partial derivative, and ends with a proximal
-step of its entry, which makes most of them exactly 0. Each weight begins where the last one ended.
+Logistic regression with an l1 term: each weight of the term gives another set of entries that
+matter. Every update is one of coordinate descent, with the exact partial derivative, and ends
+with a proximal step of its entry, which makes most of them exactly 0. Each weight begins where
+the last one ended.
 """
 
 import matplotlib.pyplot as plt
@@ -41,5 +42,7 @@ figure, axes = plt.subplots(figsize=(6.5, 4), layout="constrained")
 axes.semilogx(weights, path[:, 8:], color="0.8", lw=0.8)
 axes.semilogx(weights, path[:, :8])
 axes.invert_xaxis()
-axes.set(xlabel="weight of the l1 term", ylabel="entries of x", title="coloured: the eight true ones")
+axes.set(
+    xlabel="weight of the l1 term", ylabel="entries of x", title="coloured: the eight true ones"
+)
 plt.show()

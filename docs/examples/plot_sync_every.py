@@ -29,6 +29,8 @@ for colour, K in (("C0", 10**5), ("C1", 10**6), ("C2", 10**7)):
     print(f"K = {K:>10,}: B up to {default:.0f} by default, bound x {cost:.3f}")
     axes.semilogx(batches, np.array(bound) / bound[0], colour, label=f"K = {K:,}")
     axes.axvline(default, color=colour, ls=":")
-axes.set(xlabel="updates between two merges, B", ylabel="bound, relative to B = 1", ylim=(0.98, 1.5))
+axes.set(
+    xlabel="updates between two merges, B", ylabel="bound, relative to B = 1", ylim=(0.98, 1.5)
+)
 axes.legend(title=r"dotted: $\sqrt{K}/2p$", loc="upper left")
 plt.show()

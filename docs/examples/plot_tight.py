@@ -2,9 +2,9 @@ r"""
 Where the theory is tight
 =========================
 
-On the isotropic quadratic with a constant delay the expected gradient norm is known exactly. There
-Theorem U is attained, Theorem P comes near, and the paper's Theorem 1 stays a factor of two above: it
-throws a term away that is as large as the one it bounds. A run lies on the exact curve.
+On the isotropic quadratic with a constant delay the expected gradient norm is known exactly.
+There Theorem U is attained, Theorem P comes near, and the paper's Theorem 1 stays a factor of two
+above: it throws a term away that is as large as the one it bounds. A run lies on the exact curve.
 """
 
 import matplotlib.pyplot as plt
