@@ -56,6 +56,9 @@ const faint = (least) => {
 };
 
 (async () => {
+  if (document.readyState !== "complete") {
+    await new Promise((go) => { window.addEventListener("load", go); });
+  }
   if (window.MathJax && MathJax.startup) await MathJax.startup.promise;
   const images = [...document.images];
   await Promise.all(images.map((image) => {
