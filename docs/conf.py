@@ -53,6 +53,7 @@ html_theme = "pydata_sphinx_theme"
 html_title = "asysg"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_js_files = ["site.js"]
 html_context = {"default_mode": "auto"}
 html_domain_indices = False
 html_favicon = "_static/mark.svg"

@@ -74,15 +74,20 @@ const faint = (least) => {
   found.formulas = [
     ...[...document.querySelectorAll(".math")].filter((m) => !m.querySelector("mjx-container")),
     ...document.querySelectorAll("mjx-merror, [data-mjx-error]"),
+    // A scroll bar under a formula that would fit.
+    ...[...document.querySelectorAll("span.math, span.math mjx-container")].filter((m) => (
+      m.offsetHeight - m.clientHeight > 3 && m.clientHeight > 0
+      && m.getBoundingClientRect().width < 0.9 * m.closest("p, li, td, th, dd, div").clientWidth)),
   ].map(named);
   const article = document.querySelector("article") || document.body;
   found.markup = article.innerText.split("\n").filter((line) => /:(math|doc|ref|class|func|meth):`/.test(line));
   const page = document.scrollingElement;
-  found.wide = page.scrollWidth > page.clientWidth
-    ? [...document.querySelectorAll("body *")]
-      .filter((e) => shown(e) && e.getBoundingClientRect().right > page.clientWidth + 1)
-      .slice(0, 5).map(named).concat([`${page.scrollWidth} pixels`])
-    : [];
+  const scrolls = (e) => e !== null && e !== document.body
+    && (/auto|scroll/.test(getComputedStyle(e).overflowX) || scrolls(e.parentElement));
+  const cut = (e) => shown(e) && !scrolls(e)
+    && e.getBoundingClientRect().right > page.clientWidth + 1;
+  found.wide = [...article.querySelectorAll("*")].filter(cut).slice(0, 5).map(named);
+  if (page.scrollWidth > page.clientWidth) found.wide.push(`the page is ${page.scrollWidth} pixels wide`);
   for (const theme of ["light", "dark"]) {
     document.documentElement.dataset.theme = theme;
     found[theme] = faint(3);
