@@ -16,6 +16,7 @@ HOSTS = {
     "doi.org",
     "github.com",
     "numpy.org",
+    "docs.iterative.ai",
     "docs.scipy.org",
     "www.sphinx-doc.org",
     "pydata-sphinx-theme.readthedocs.io",
