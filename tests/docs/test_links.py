@@ -10,6 +10,7 @@ import pytest
 
 pytest.importorskip("sphinx", reason="Sphinx is missing (asysg[docs])")
 
+ROOT = Path(__file__).parents[2]
 #: Hosts that the pages link to. No test asks them anything.
 HOSTS = {
     "arxiv.org",
@@ -74,6 +75,13 @@ def test_links_to_other_hosts_are_known(html):
     links = {link for path in pages for link in parse(path).links if urlsplit(link).netloc}
     assert {link for link in links if not re.match("https://", link)} == set()
     assert {urlsplit(link).netloc for link in links} <= HOSTS
+
+
+def test_every_example_has_a_picture(html):
+    examples = sorted((ROOT / "docs" / "examples").glob("plot_*.py"))
+    assert len(examples) >= 12
+    pictures = {path.name for path in (html / "_images").iterdir()}
+    assert [path.stem for path in examples if f"sphx_glr_{path.stem}_001.png" not in pictures] == []
 
 
 def test_a_dead_link_would_be_seen(tmp_path):
