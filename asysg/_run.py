@@ -18,7 +18,6 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from ._adaptive import weights
 from ._draws import Key, words
@@ -110,12 +109,13 @@ def run(
     reads: list[NDArray[np.float64]] = []
     pace = Pace(plan)
     status, kept, kept_at = "completed", engine.x.copy(), engine.clock
-    # Only when asked for: tqdm keeps a thread, which users who fork would not thank us for.
-    bar = (
-        tqdm(total=plan.K, initial=engine.clock, unit="update", unit_scale=True)
-        if plan.progress
-        else None
-    )
+    bar = None
+    if plan.progress:
+        # Only when asked for: tqdm takes time to import, and keeps a thread, which users who
+        # fork would not thank us for.
+        from tqdm import tqdm
+
+        bar = tqdm(total=plan.K, initial=engine.clock, unit="update", unit_scale=True)
 
     def save(*, now: bool = False) -> None:
         if plan.checkpoint is not None:
