@@ -7,6 +7,7 @@ documentation need no compiled code.
 from __future__ import annotations
 
 import importlib
+import logging
 from importlib.metadata import version as _version
 from typing import TYPE_CHECKING, Any
 
@@ -19,36 +20,60 @@ if TYPE_CHECKING:
     from . import theory as theory
     from . import verify as verify
     from ._minimize import minimize as minimize
+    from ._monitor import Monitor as Monitor
+    from ._plan import Intermediate as Intermediate
+    from ._plot import plot as plot
+    from .diagnosis import Diagnosis as Diagnosis
+    from .diagnosis import diagnose as diagnose
+    from .errors import AsysgWarning as AsysgWarning
     from .errors import CertificateError as CertificateError
     from .errors import DivergenceError as DivergenceError
     from .errors import InvalidArgument as InvalidArgument
+    from .errors import MissingPackage as MissingPackage
     from .errors import ObjectiveError as ObjectiveError
     from .errors import ReplayError as ReplayError
     from .result import Result as Result
 
 __version__ = _version("asysg")
 
+# Silent unless somebody listens: logging.basicConfig(level="INFO").
+logging.getLogger("asysg").addHandler(logging.NullHandler())
+
 _MODULES = ("mpi", "objectives", "prox", "simulate", "steplengths", "theory", "verify")
 _NAMES = {
+    "Diagnosis": "diagnosis",
+    "diagnose": "diagnosis",
     "minimize": "_minimize",
+    "Intermediate": "_plan",
+    "Monitor": "_monitor",
+    "plot": "_plot",
+    "AsysgWarning": "errors",
     "Result": "result",
     "InvalidArgument": "errors",
     "CertificateError": "errors",
     "DivergenceError": "errors",
+    "MissingPackage": "errors",
     "ObjectiveError": "errors",
     "ReplayError": "errors",
 }
 
 __all__ = [
+    "AsysgWarning",
     "CertificateError",
+    "Diagnosis",
     "DivergenceError",
+    "Intermediate",
     "InvalidArgument",
+    "MissingPackage",
+    "Monitor",
     "ObjectiveError",
     "ReplayError",
     "Result",
+    "diagnose",
     "minimize",
     "mpi",
     "objectives",
+    "plot",
     "prox",
     "simulate",
     "steplengths",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -21,6 +22,8 @@ from .steplengths import Steps
 if TYPE_CHECKING:
     from ._plan import Plan, State
     from ._recorder import Recorder
+
+log = logging.getLogger("asysg")
 
 FORMAT = "asysg.checkpoint.v1"
 #: Names of the arrays that belong to the scheduler.
@@ -101,6 +104,7 @@ class Checkpoint:
             os.fsync(file.fileno())
         temporary.replace(self.path)
         sync_folder(self.path)
+        log.info("checkpoint of %d updates written to %s", state.clock, self.path)
         self._last = time.monotonic()
 
     def read(self) -> tuple[dict[str, Any], State, NDArray[np.float64]] | None:

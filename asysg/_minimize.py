@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 import warnings
@@ -35,12 +36,14 @@ from ._served import (
 )
 from ._skip import skip_law
 from ._update import LOCK_FREE, with_update
-from .errors import InvalidArgument
+from .errors import AsysgWarning, InvalidArgument
 from .objectives import Objective
 from .prox import Prox
 from .result import Result
 from .steplengths import Steplength
 from .theory import Hypothesis, ProblemConstants
+
+log = logging.getLogger("asysg")
 
 METHODS = ("sgd", "asysg-con", "asysg-incon", "hogwild", "asyscd", *SERVED)
 #: More workers than this are a mistake, or work for the simulator.
@@ -166,9 +169,10 @@ def minimize(
     constants : ProblemConstants, optional
         Use these instead of ``obj.constants(x0, T)``.
     callback : callable, optional
-        ``callback(intermediate_result)`` at every recorded iterate, between parallel regions;
-        raise StopIteration to end the run. While it runs, a first Ctrl-C waits until it
-        returns, and a second one raises KeyboardInterrupt in it.
+        ``callback(intermediate_result)`` at every recorded iterate, between parallel regions,
+        with x, f, the delays so far, ...; return True or raise StopIteration to end the run.
+        While it runs, a first Ctrl-C waits until it returns, and a second one raises
+        KeyboardInterrupt in it. `asysg.Monitor` is one that writes to a file.
     checkpoint : path-like, optional
         Keep the state of the run in this file, and go on from it if it exists: with the same
         arguments, to the same budget; with one thread, to the same bits as without the stop.
@@ -176,7 +180,8 @@ def minimize(
     checkpoint_every : float
         Least seconds between two writes of the checkpoint.
     progress : bool
-        Show a progress bar.
+        Show a progress bar on stderr, with updates a second, the 99 % quantile of the delays so
+        far and the last recorded loss.
     rng : int, Generator, SeedSequence or None
         The same seed draws the same samples and coordinates for every number of threads. With
         one thread it gives the same bits. With several, the order in which updates meet is
@@ -293,7 +298,7 @@ def minimize(
         warnings.warn(
             f"{p} threads were asked for and the OpenMP runtime gave {engine.team}; the other "
             "workers ran one after another. OMP_DYNAMIC=false may change that.",
-            RuntimeWarning,
+            AsysgWarning,
             stacklevel=2,
         )
     return result
@@ -351,7 +356,9 @@ def expected_delay(plan: Plan, p: int, law: Skip | None) -> int:
         pace.after(pilot.clock - begin, time.perf_counter() - seconds)
     if pilot.trouble is not None:
         raise InvalidArgument("obj must be computable at x0, got a failure in the pilot.")
-    return max(in_step, int(pilot.max_delay))
+    T = max(in_step, int(pilot.max_delay))
+    log.info("pilot: T = %d, measured over %d updates of %d threads", T, pilot.clock, p)
+    return T
 
 
 def threads(n_threads: int | None, method: str) -> int:

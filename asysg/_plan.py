@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,9 @@ from .theory import Hypothesis, Prescription, ProblemConstants
 
 if TYPE_CHECKING:
     from ._checkpoint import Checkpoint
+    from .result import Staleness
+
+log = logging.getLogger("asysg")
 
 #: The methods whose updates are of one coordinate.
 OF_A_COORDINATE = ("asysg-incon", "asyscd")
@@ -39,6 +43,8 @@ class Intermediate:
         Updates done.
     time : float
         Seconds of computing so far.
+    staleness : Staleness
+        The delays of all updates so far.
     """
 
     x: NDArray[np.float64]
@@ -46,6 +52,7 @@ class Intermediate:
     grad_norm_sq: float
     nit: int
     time: float
+    staleness: Staleness
 
 
 @dataclass(frozen=True)
@@ -239,10 +246,12 @@ def prescribe(plan: Plan, T: int) -> Plan:
     if plan.wanted == _adaptive.NAME:
         P = plan.in_flight or 1
         gamma = theory.baselines.delay_adaptive_gamma(constants, K=plan.K, P=P, M=plan.M)
+        log.info("steplength at most %.6g, for %d gradients under way", gamma, P)
         return replace(plan, steps=Steps(gamma, L=constants.L))
     side = theory.incon if plan.algorithm == "incon" else theory.con
     if plan.wanted == "optimal":
         gamma = side.gamma_opt(constants, K=plan.K, M=plan.M, T=T, form=plan.form)
     else:
         gamma = side.prescribe(constants, K=plan.K, M=plan.M, T=T, form=plan.form).gamma
+    log.info("steplength %.6g, %s for delays up to T = %d", gamma, plan.wanted, T)
     return replace(plan, steps=Steps(gamma), prescribed_T=T)

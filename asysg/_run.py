@@ -7,6 +7,7 @@ checks, callbacks, checkpoints and Ctrl-C need no care for concurrency.
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
 import time
@@ -23,6 +24,7 @@ from ._adaptive import weights
 from ._draws import Key, words
 from ._evidence import certify
 from ._plan import Intermediate, Plan, State
+from ._progress import Progress
 from ._recorder import Recorder
 from .errors import InvalidArgument
 from .result import STATUS, Result, Staleness, Trace
@@ -40,6 +42,8 @@ STEPS_IN_BLOCK = 2**20
 READS_IN_BLOCK = 2**22
 #: The words that choose the recorded iterates lie beyond every minibatch.
 RECORD_SLOT = 2**62
+
+log = logging.getLogger("asysg")
 
 
 class Engine(Protocol):
@@ -109,13 +113,10 @@ def run(
     reads: list[NDArray[np.float64]] = []
     pace = Pace(plan)
     status, kept, kept_at = "completed", engine.x.copy(), engine.clock
-    bar = None
-    if plan.progress:
-        # Only when asked for: tqdm takes time to import, and keeps a thread, which users who
-        # fork would not thank us for.
-        from tqdm import tqdm
+    bar = Progress(plan.K, engine.clock) if plan.progress else None
 
-        bar = tqdm(total=plan.K, initial=engine.clock, unit="update", unit_scale=True)
+    def so_far() -> Staleness:
+        return staleness(plan, merged(state, engine, workers()))
 
     def save(*, now: bool = False) -> None:
         if plan.checkpoint is not None:
@@ -136,8 +137,10 @@ def run(
                     engine.advance(until, gamma)
                     elapsed = time.perf_counter() - clock
                     state.seconds = now() if now is not None else state.seconds + elapsed
+                    if log.isEnabledFor(logging.DEBUG):
+                        log.debug("updates %d to %d in %.3g s", begin + 1, engine.clock, elapsed)
                     if bar is not None:
-                        bar.update(engine.clock - begin)
+                        bar.update(engine.clock - begin, so_far)
                     if record is not None and engine.log is not None:
                         record.append(engine.log[: engine.clock - begin])
                     if engine.reads is not None:
@@ -165,11 +168,13 @@ def run(
                         row = look(plan, engine.x, stop, state.seconds, weight_of.get(stop, 0.0))
                         state.rows.append(row)
                         if bar is not None:
-                            bar.set_postfix(f=f"{row[2]:.4g}", refresh=False)
+                            bar.fun = row[2]
                         if plan.callback is not None:
-                            plan.callback(
-                                Intermediate(engine.x.copy(), row[2], row[3], stop, state.seconds)
+                            here = Intermediate(
+                                engine.x.copy(), row[2], row[3], stop, state.seconds, so_far()
                             )
+                            if plan.callback(here) is True:
+                                raise StopIteration
                 save()
         except StopIteration:
             status = "stopped" if engine.clock < plan.K else "completed"
@@ -177,6 +182,7 @@ def run(
             status = "interrupted"
         if status in ("completed", "interrupted", "stopped"):
             save(now=True)
+        log.info("%s after %d of %d updates, %.3g s", status, engine.clock, plan.K, state.seconds)
         # Still here, where Ctrl-C is only noted: what is done must not be lost at the end.
         return finish(
             plan,
@@ -361,6 +367,17 @@ def merged(state: State, engine: Engine, workers: int) -> State:
     )
 
 
+def staleness(plan: Plan, state: State) -> Staleness:
+    """Return the delays of all updates so far."""
+    counted, serial = int(state.histogram.sum()), state.workers == 1
+    return Staleness(
+        max=state.max_delay if counted else (0 if serial else None),
+        mean=state.sum_delay / counted if counted else (0.0 if serial else None),
+        histogram=state.histogram,
+        max_delay=plan.max_delay,
+    )
+
+
 def finish(
     plan: Plan,
     state: State,
@@ -369,13 +386,7 @@ def finish(
     reads: NDArray[np.float64] | None,
 ) -> Result:
     """Gather the result of a run and certify it."""
-    counted, serial = int(state.histogram.sum()), state.workers == 1
-    staleness = Staleness(
-        max=state.max_delay if counted else (0 if serial else None),
-        mean=state.sum_delay / counted if counted else (0.0 if serial else None),
-        histogram=state.histogram,
-        max_delay=plan.max_delay,
-    )
+    seen = staleness(plan, state)
     rows = np.array(state.rows, dtype=np.float64).reshape(-1, 5)
     timed = not plan.simulated or plan.virtual_workers > 0
     seconds = rows[:, 1] if timed else np.full(len(rows), np.nan)
@@ -405,9 +416,9 @@ def finish(
         n_gradients=(state.clock + state.recomputed) * plan.M * plan.objective._samples_each,
         time=state.seconds,
         key=plan.key,
-        staleness=staleness,
+        staleness=seen,
         trace=trace,
-        certificate=certify(plan, staleness, trace, ending.status, state),
+        certificate=certify(plan, seen, trace, ending.status, state),
         simulated=plan.simulated,
         scheduler=plan.scheduler,
         sync_every=plan.sync_every,

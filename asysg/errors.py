@@ -6,9 +6,11 @@ Messages follow one form: ``<name> <rule>, got <value>. <remedy>``.
 from .theory import CertificateError, InvalidArgument
 
 __all__ = [
+    "AsysgWarning",
     "CertificateError",
     "DivergenceError",
     "InvalidArgument",
+    "MissingPackage",
     "ObjectiveError",
     "ReplayError",
 ]
@@ -24,3 +26,11 @@ class ObjectiveError(RuntimeError):
 
 class ReplayError(ValueError):
     """A flight record that contradicts itself."""
+
+
+class MissingPackage(ImportError):
+    """An optional package is not installed; the message says how to get it."""
+
+
+class AsysgWarning(RuntimeWarning):
+    """Something is not as it was asked for, and the run goes on: the category of all warnings."""

@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import DivergenceError, InvalidArgument, ObjectiveError
+from . import _figures
+from ._check import choice
+from .errors import DivergenceError, InvalidArgument, MissingPackage, ObjectiveError
 from .theory import AdaptiveSteps, Certificate
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from pandas import DataFrame
 
     from ._plan import Plan
 
@@ -319,31 +322,86 @@ class Result:
         """Read a result written by `to_json`."""
         return cls.from_dict(json.loads(Path(path).read_text()))
 
-    def plot(self) -> Figure:
-        """Draw loss, gradient norm with its bound, and staleness; return the figure."""
-        from matplotlib.figure import Figure
+    def plot(self, *, against: str = "updates") -> Figure:
+        """Draw loss, gradient norm with the bound on its mean, and staleness.
 
-        figure = Figure(figsize=(12, 3.6), layout="constrained")
-        loss, norm, delay = figure.subplots(1, 3)
-        loss.plot(self.trace.k, self.trace.f)
-        loss.set(xlabel="iterate k", ylabel="f(x_k)", title=self.method)
-        norm.semilogy(self.trace.k, self.trace.grad_norm_sq, lw=0.8, label="‖∇f(x_k)‖²")
-        norm.axhline(self.trace.ergodic, ls="--", label="ergodic mean")
-        if np.isfinite(self.certificate.bound):
-            norm.axhline(
-                self.certificate.bound, color="k", label=f"bound ({self.certificate.form})"
+        Parameters
+        ----------
+        against : {"updates", "time"}
+            What the recorded iterates are drawn against; time is in seconds of computing.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            With three panels. A panel without data says why. `asysg.plot` draws several results.
+
+        Raises
+        ------
+        InvalidArgument
+            If `against` is neither.
+
+        Examples
+        --------
+        >>> import asysg, numpy as np
+        >>> obj = asysg.objectives.CosineQuadratic(n=20, sigma=0.1)
+        >>> res = asysg.minimize(obj, np.ones(20), steplength=0.05, n_updates=5000, rng=0)
+        >>> [axes.get_title() for axes in res.plot().axes]
+        ['loss', 'gradient norm, its mean and the bound on it', 'staleness']
+        """
+        return _figures.of_result(self, against)
+
+    def to_frame(self, what: str = "trace") -> DataFrame:
+        """Return the trace, or the updates of a full record, as a pandas DataFrame.
+
+        Parameters
+        ----------
+        what : {"trace", "updates"}
+            "trace": one row a recorded iterate, with the columns ``k``, ``time``, ``f``,
+            ``grad_norm_sq`` and ``weight`` of `Trace`. "updates": one row an update, in the order
+            of their numbers ``k``, with ``delay`` (updates made since its read began) and the
+            columns of ``Result.log``; needs ``record="full"``.
+
+        Returns
+        -------
+        pandas.DataFrame
+
+        Raises
+        ------
+        MissingPackage
+            Without pandas.
+        InvalidArgument
+            For another word, or "updates" without a full record.
+
+        Examples
+        --------
+        >>> import asysg, numpy as np
+        >>> obj = asysg.objectives.CosineQuadratic(n=20, sigma=0.1)
+        >>> res = asysg.minimize(obj, np.ones(20), steplength=0.05, n_updates=100, n_records=5,
+        ...                      record="full", n_threads=1, rng=0)
+        >>> list(res.to_frame())
+        ['k', 'time', 'f', 'grad_norm_sq', 'weight']
+        >>> int(res.to_frame("updates")["delay"].max())
+        0
+        """
+        choice("what", what, ("trace", "updates"))
+        try:
+            from pandas import DataFrame
+        except ImportError as error:
+            raise MissingPackage(
+                f"pandas must be installed for to_frame, got: {error}. Install asysg[pandas]."
+            ) from error
+        if what == "trace":
+            return DataFrame({item.name: getattr(self.trace, item.name) for item in fields(Trace)})
+        if self.log is None:
+            raise InvalidArgument.of(
+                "what", "must be 'trace' where no update was logged", what, "Use record='full'."
             )
-        norm.set(xlabel="iterate k", title=f"certificate: {self.certificate.verdict}")
-        norm.legend()
-        used = np.flatnonzero(self.staleness.histogram)
-        top = int(used[-1]) + 1 if used.size else 1
-        delay.bar(range(top), self.staleness.histogram[:top])
-        delay.set_xticks(range(top), ["0"] + [f"<{2**b}" for b in range(1, top)])
-        largest = "not recorded" if self.staleness.max is None else f"max {self.staleness.max}"
-        delay.set(xlabel="delay", ylabel="updates", title=f"staleness: {largest}")
-        if self.staleness.histogram.any():
-            delay.set_yscale("log")
-        return figure
+        number = np.arange(len(self.log))
+        names = self.log.dtype.names or ()
+        return DataFrame(
+            {"k": number + 1, "delay": number - self.log["start"]}
+            | {name: self.log[name] for name in names}
+        )
 
 
 def _plain(value: Any) -> Any:

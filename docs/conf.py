@@ -52,7 +52,8 @@ html_theme_options = {"show_toc_level": 2, "navigation_with_keys": False}
 
 
 COMMANDS = (
-    "run", "plan", "compare", "speedup", "calibrate", "cifar", "phase", "verify", "info"
+    "run", "diagnose", "plan", "compare", "speedup", "calibrate", "cifar", "phase", "verify",
+    "info",
 )  # fmt: skip
 
 

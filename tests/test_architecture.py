@@ -12,13 +12,15 @@ import asysg
 ROOT = Path(__file__).parents[1]
 
 RANKS = {
-    0: {"_core", "theory", "errors", "_draws", "_check"},
+    0: {"_core", "theory", "errors", "_draws", "_check", "_figures"},
     1: {"objectives", "prox", "steplengths", "result"},
     2: {
         "_adaptive",
         "_plan",
         "_checkpoint",
         "_evidence",
+        "_monitor",
+        "_progress",
         "_proximal",
         "_recorder",
         "_run",
@@ -27,7 +29,18 @@ RANKS = {
         "_update",
     },
     3: {"_minimize", "simulate", "mpi"},
-    4: {"cli", "verify", "figures", "sklearn", "_files", "__main__"},
+    4: {
+        "cli",
+        "verify",
+        "figures",
+        "sklearn",
+        "_files",
+        "_plot",
+        "_conflicts",
+        "_trials",
+        "diagnosis",
+        "__main__",
+    },
 }
 RANK = {part: rank for rank, parts in RANKS.items() for part in parts}
 

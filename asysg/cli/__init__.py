@@ -1,8 +1,9 @@
-"""The command line ``asysg``: run, plan, compare, speedup, calibrate, cifar, phase, verify, info.
+"""The command line ``asysg``: one module a command, or two.
 
 Exit codes: 0 done, 1 the run failed or a bound was violated, 2 bad input (one line on stderr
-says what and where), 130 interrupted. Each module here has ``add(commands)`` and for each command
-the function that runs it, which returns the exit code.
+says what and where), 130 interrupted. With ``--json`` one document is on stdout and nothing else;
+progress and complaints are on stderr always. Each module here has ``add(commands)`` and for each
+command the function that runs it, which returns the exit code.
 """
 
 from __future__ import annotations
@@ -13,8 +14,14 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from ..errors import CertificateError, DivergenceError, InvalidArgument, ObjectiveError
-from . import cifar, compare, info, phase, plan, run, speedup, verify
+from ..errors import (
+    CertificateError,
+    DivergenceError,
+    InvalidArgument,
+    MissingPackage,
+    ObjectiveError,
+)
+from . import cifar, compare, diagnose, info, phase, plan, run, speedup, verify
 
 __all__ = ["main"]
 
@@ -29,8 +36,14 @@ def parser() -> argparse.ArgumentParser:
         epilog="exit codes: 0 done, 1 failed run or violated bound, 2 bad input, 130 interrupted",
     )
     top.add_argument("--version", action="version", version=f"asysg {version('asysg')}")
-    commands = top.add_subparsers(metavar="COMMAND", required=True)
-    for command in (run, plan, compare, speedup, cifar, phase, verify, info):
+    commands = top.add_subparsers(
+        metavar="COMMAND",
+        required=True,
+        title="commands",
+        description="`asysg COMMAND --help` says more. Work: run, diagnose, plan. Study: compare, "
+        "speedup, calibrate, cifar, phase. Check: verify, info.",
+    )
+    for command in (run, diagnose, plan, compare, speedup, cifar, phase, verify, info):
         command.add(commands)
     return top
 
@@ -62,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         code: int = args.command(args)
         sys.stdout.flush()
         return code
-    except (InvalidArgument, CertificateError) as error:
+    except (InvalidArgument, CertificateError, MissingPackage) as error:
         return complain(error, BAD_INPUT)
     except (DivergenceError, ObjectiveError) as error:
         return complain(error, FAILED)

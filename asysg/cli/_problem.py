@@ -11,7 +11,7 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
-from .. import objectives, theory
+from .. import _files, objectives, theory
 from .._files import Data
 from ..errors import InvalidArgument
 from ..prox import Prox
@@ -32,6 +32,90 @@ FAMILIES: dict[str, Callable[[Any, Vector], objectives.Objective]] = {
 CLASSES = {"sigmoid": (0.0, 1.0), "nclogit": (-1.0, 1.0)}
 SCALES = ("none", "unit-columns", "unit-rows")
 SHOWN = 12
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A data file, read: its objective, where a run starts, and what to say of both."""
+
+    objective: objectives.Objective
+    start: Start
+    about: list[tuple[str, str]]
+
+
+def add_data(command: argparse.ArgumentParser) -> None:
+    """Add the options that say how to read a file."""
+    data = command.add_argument_group("data")
+    data.add_argument(
+        "--format", choices=_files.FORMATS, help="format of FILE (default: told by its name)"
+    )
+    data.add_argument(
+        "--labels", metavar="WHICH",
+        help="CSV: column of the labels, name or number from 0 (default: the last); npz: array "
+        "of the labels (default y) or a file of labels",
+    )  # fmt: skip
+    data.add_argument(
+        "--header", choices=("yes", "no"),
+        help="CSV: whether the first line holds names (default: if no feature of it is a number)",
+    )  # fmt: skip
+    data.add_argument(
+        "--first-index", type=int, choices=(0, 1),
+        help="svmlight: id of the first feature (default: 1; 0 if the id 0 occurs)",
+    )  # fmt: skip
+    data.add_argument(
+        "--features",
+        type=int,
+        metavar="N",
+        help="svmlight: number of features (default: the largest id)",
+    )
+    data.add_argument(
+        "--max-features", type=int, default=_files.MAX_FEATURES, metavar="N",
+        help="refuse files with more features (default %(default)s)",
+    )  # fmt: skip
+    data.add_argument(
+        "--positive", metavar="LABEL", help="this class against the rest (more than two classes)"
+    )
+    data.add_argument(
+        "--scale", choices=SCALES, default="none",
+        help="divide each feature by its largest absolute value (unit-columns) or each sample by "
+        "its norm (unit-rows); default none",
+    )  # fmt: skip
+
+
+def add_objective(group: Any) -> None:
+    """Add the option that says what to make of the data."""
+    group.add_argument(
+        "--objective", choices=tuple(FAMILIES), default="sigmoid",
+        help="family of the objective (default sigmoid)",
+    )  # fmt: skip
+
+
+def read(args: argparse.Namespace) -> Problem:
+    """Read the file, and make an objective of it.
+
+    Raises
+    ------
+    InvalidArgument
+        If the file or its labels do not suit.
+    """
+    data = _files.read(
+        args.file,
+        format=args.format,
+        labels=args.labels,
+        header=None if args.header is None else args.header == "yes",
+        first_index=args.first_index,
+        n_features=args.features,
+        max_features=args.max_features,
+    )
+    y, mapped = labels(data.y, args.objective, args.positive)
+    A, rescaled = scaled(data.A, args.scale)
+    about = [
+        ("file", f"{args.file} ({'; '.join(data.notes)})"),
+        ("data", summary(data)),
+        ("labels", mapped),
+        ("scaling", rescaled or "none"),
+    ]
+    return Problem(FAMILIES[args.objective](A, y), start(args.objective, A, y, args.seed), about)
 
 
 def labels(y: NDArray[Any], objective: str, positive: str | None) -> tuple[Vector, str]:

@@ -68,6 +68,18 @@ def wrap(text: str, indent: str = "") -> str:
     return "\n".join(out)
 
 
+def add_json(command: Any) -> None:
+    """Add the option that makes of a report one JSON document."""
+    command.add_argument("--json", action="store_true", help="print one JSON document instead")
+
+
+def add_seed(command: Any, what: str = "all draws") -> None:
+    """Add the seed."""
+    command.add_argument(
+        "--seed", type=int, default=0, metavar="SEED", help=f"seed of {what} (default 0)"
+    )
+
+
 def to_json(document: dict[str, Any]) -> str:
     """Return strict JSON: infinity and NaN, which JSON lacks, are written as words."""
     return json.dumps(strict(document), indent=1, allow_nan=False)

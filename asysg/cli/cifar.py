@@ -66,10 +66,9 @@ def add(commands: Any) -> None:
     command.add_argument(
         "--replicates", type=int, default=1, metavar="R", help="runs of each count (default 1)"
     )
-    command.add_argument(
-        "--seed", type=int, default=0, help="of data, weights and runs (default 0)"
-    )
+    _text.add_seed(command, "data, weights and runs")
     command.add_argument("--out", metavar="PREFIX", help="write PREFIX.jsonl and PREFIX.png")
+    _text.add_json(command)
     command.set_defaults(command=show)
 
 
@@ -100,6 +99,15 @@ def show(args: argparse.Namespace) -> int:
                 said[-1].append(_on_ranks.run(p, problem, **asked, rng=args.seed + replicate))
                 bar.update()
     study = speedups(counts, said)
+    files = []
+    if args.out is not None:
+        write(Path(args.out), {**problem, **asked}, study, said)
+        files = [f"{args.out}.jsonl", f"{args.out}.png"]
+    if args.json:
+        runs = [run for replicate in said for run in replicate]
+        about = {**problem, **asked, "learning_rate": rate}
+        print(_text.to_json({**about, "rows": study.records, "runs": runs, "files": files}))
+        return 0
     what = "generated images" if args.data is None else "images of CIFAR-10"
     print(
         f"AsySG-con, cifar10_full (n = {said[0][0]['n']:,}) on {said[0][0]['n_samples']:,} {what}, "
@@ -115,9 +123,8 @@ def show(args: argparse.Namespace) -> int:
     if args.replicates > 1:
         print("In brackets: 95 % confidence of the mean over replicates.")
     print(_text.wrap(NOTE))
-    if args.out is not None:
-        write(Path(args.out), {**problem, **asked}, study, said)
-        print(f"\nWritten: {args.out}.jsonl, {args.out}.png")
+    if files:
+        print(f"\nWritten: {', '.join(files)}")
     return 0
 
 

@@ -31,7 +31,7 @@ def add(commands: Any) -> None:
         "gradients, on a virtual clock or on real threads, and print updates and seconds to a "
         "loss they share, staleness, the measured ergodic gradient norm and its bound.",
     )
-    command.add_argument("--workers", type=int, default=8, metavar="P", help="default 8")
+    command.add_argument("--workers", type=int, default=8, metavar="P", help="workers (default 8)")
     command.add_argument(
         "--threads", action="store_true", help="run real threads instead of virtual workers"
     )
@@ -48,7 +48,9 @@ def add(commands: Any) -> None:
         "--updates", type=int, default=20_000, metavar="K",
         help="of asysg-con; the others compute as many gradients (default 20000)",
     )  # fmt: skip
-    command.add_argument("--batch-size", type=int, default=1, metavar="M", help="default 1")
+    command.add_argument(
+        "--batch-size", type=int, default=1, metavar="M", help="samples per update (default 1)"
+    )
     command.add_argument(
         "--steplength", default="optimal", metavar="GAMMA",
         help="a number for all, or optimal or prescribed: what the theory gives each (default "
@@ -58,13 +60,15 @@ def add(commands: Any) -> None:
         "--max-delay", type=int, metavar="T",
         help="of the entry that discards late gradients (default P - 1)",
     )  # fmt: skip
-    command.add_argument("--n", type=int, default=20, help="coordinates (default 20)")
-    command.add_argument("--samples", type=int, default=1000, metavar="N", help="default 1000")
+    command.add_argument("--n", type=int, default=20, metavar="N", help="coordinates (default 20)")
+    command.add_argument(
+        "--samples", type=int, default=1000, metavar="N", help="samples of the data (default 1000)"
+    )
     command.add_argument(
         "--replicates", type=int, default=3, metavar="R", help="runs of each (default 3)"
     )
-    command.add_argument("--seed", type=int, default=0, help="default 0")
-    command.add_argument("--json", action="store_true", help="print one JSON document")
+    _text.add_seed(command)
+    _text.add_json(command)
     command.add_argument("--out", metavar="PREFIX", help="write PREFIX.jsonl and PREFIX.png")
     command.set_defaults(command=show)
 

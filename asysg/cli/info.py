@@ -21,7 +21,7 @@ OPENMP = {
     202111: "5.2",
     202411: "6.0",
 }
-OPTIONAL = ("mpi4py", "torch", "scikit-learn")
+OPTIONAL = ("mpi4py", "torch", "scikit-learn", "pandas")
 
 
 def add(commands: Any) -> None:
@@ -31,7 +31,7 @@ def add(commands: Any) -> None:
         help="versions, OpenMP, cores, what the build is",
         description="Print versions, OpenMP, cores, and what the build is.",
     )
-    command.add_argument("--json", action="store_true", help="print one JSON document")
+    _text.add_json(command)
     command.set_defaults(command=show)
 
 

@@ -27,22 +27,26 @@ def add(commands: Any) -> None:
     )
     command.add_argument(
         "--method", choices=("asysg-con", "asysg-incon"), default="asysg-con",
-        help="default asysg-con",
+        help="method (default asysg-con)",
     )  # fmt: skip
     command.add_argument(
-        "--delays", type=_integers, default=DELAYS, metavar="T,T,...", help="default 0,1,3,...,63"
-    )
+        "--delays", type=_integers, default=DELAYS, metavar="T,T,...",
+        help="bounds on the delays, workers - 1 (default 0,1,3,...,63)",
+    )  # fmt: skip
     command.add_argument(
         "--updates", type=_integers, default=UPDATES, metavar="K,K,...",
-        help="default 300,1000,...,100000",
+        help="updates of each run (default 300,1000,...,100000)",
     )  # fmt: skip
-    command.add_argument("--n", type=int, default=50, help="coordinates (default 50)")
-    command.add_argument("--sigma", type=float, default=3.0, help="of the noise (default 3)")
+    command.add_argument("--n", type=int, default=50, metavar="N", help="coordinates (default 50)")
+    command.add_argument(
+        "--sigma", type=float, default=3.0, metavar="S", help="of the noise (default 3)"
+    )
     command.add_argument(
         "--replicates", type=int, default=5, metavar="R", help="runs of each point (default 5)"
     )
-    command.add_argument("--seed", type=int, default=0, help="default 0")
+    _text.add_seed(command)
     command.add_argument("--out", metavar="PREFIX", help="write PREFIX.jsonl and PREFIX.png")
+    _text.add_json(command)
     command.set_defaults(command=show)
 
 
@@ -62,6 +66,18 @@ def show(args: argparse.Namespace) -> int:
         obj, np.ones(args.n), delays_up_to=args.delays, updates=args.updates, method=args.method,
         n_replicates=args.replicates, progress=True, rng=args.seed,
     )  # fmt: skip
+    files: list[str] = []
+    if args.out is not None:
+        out = Path(args.out)
+        files = [f"{args.out}.jsonl", f"{args.out}.png"]
+        out.with_name(out.name + ".jsonl").write_text(
+            "".join(json.dumps(_text.strict(point)) + "\n" for point in points)
+        )
+        phases.draw(points).savefig(out.with_name(out.name + ".png"))
+    if args.json:
+        about = {"method": args.method, "n": args.n, "sigma": args.sigma, "seed": args.seed}
+        print(_text.to_json({**about, "points": points, "files": files}))
+        return 0
     at = {(point["T"], point["K"]): point for point in points}
     for what, title in (
         ("efficiency", "Iteration speedup / workers"),
@@ -83,11 +99,6 @@ def show(args: argparse.Namespace) -> int:
     )
     print()
     print(_text.table(limits))
-    if args.out is not None:
-        out = Path(args.out)
-        out.with_name(out.name + ".jsonl").write_text(
-            "".join(json.dumps(_text.strict(point)) + "\n" for point in points)
-        )
-        phases.draw(points).savefig(out.with_name(out.name + ".png"))
-        print(f"\nWritten: {args.out}.jsonl, {args.out}.png")
+    if files:
+        print(f"\nWritten: {', '.join(files)}")
     return 0

@@ -22,15 +22,19 @@ def add(commands: Any) -> None:
     )
     constants = command.add_argument_group("constants of the problem")
     constants.add_argument(
-        "--gap", type=float, required=True, help="f(start) minus a lower bound of f"
+        "--gap", type=float, required=True, metavar="G", help="f(start) minus a lower bound of f"
     )
     constants.add_argument(
-        "--L", type=float, required=True, help="Lipschitz constant of the gradient"
+        "--L", type=float, required=True, metavar="L", help="Lipschitz constant of the gradient"
     )
     constants.add_argument(
-        "--sigma", type=float, required=True, help="standard deviation of the stochastic gradient"
+        "--sigma",
+        type=float,
+        required=True,
+        metavar="S",
+        help="standard deviation of the stochastic gradient",
     )
-    constants.add_argument("--n", type=int, default=1, help="coordinates (default 1)")
+    constants.add_argument("--n", type=int, default=1, metavar="N", help="coordinates (default 1)")
     constants.add_argument(
         "--L-max", type=float, metavar="L", help="the same along one coordinate (default: L)"
     )
@@ -69,7 +73,7 @@ def add(commands: Any) -> None:
             f"--{phase}", type=float, default=0.0, metavar="S", help=f"seconds {said} (default 0)"
         )
     _times.add(command)
-    command.add_argument("--json", action="store_true", help="print one JSON document")
+    _text.add_json(command)
     command.set_defaults(command=show)
 
 

@@ -8,13 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from .. import _adaptive, _files, _proximal, theory
+from .. import _adaptive, _proximal, theory
 from .._check import choice
+from .._monitor import Monitor
 from .._plan import algorithm_of
 from ..errors import InvalidArgument
-from . import _problem, _ranks, _served, _text
+from . import _problem, _ranks, _saved, _served, _text
 from .plan import FORMS, prescription
 
 if TYPE_CHECKING:
@@ -42,48 +41,11 @@ def add(commands: Any) -> None:
         epilog="Ctrl-C stops the run and keeps what was reached (exit code 130).",
     )
     command.add_argument("file", metavar="FILE", help="data; svmlight and CSV may be compressed")
-    data = command.add_argument_group("data")
-    data.add_argument(
-        "--format", choices=_files.FORMATS, help="format of FILE (default: told by its name)"
-    )
-    data.add_argument(
-        "--labels", metavar="WHICH",
-        help="CSV: column of the labels, name or number from 0 (default: the last); npz: array "
-        "of the labels (default y) or a file of labels",
-    )  # fmt: skip
-    data.add_argument(
-        "--header", choices=("yes", "no"),
-        help="CSV: whether the first line holds names (default: if no feature of it is a number)",
-    )  # fmt: skip
-    data.add_argument(
-        "--first-index", type=int, choices=(0, 1),
-        help="svmlight: id of the first feature (default: 1; 0 if the id 0 occurs)",
-    )  # fmt: skip
-    data.add_argument(
-        "--features",
-        type=int,
-        metavar="N",
-        help="svmlight: number of features (default: the largest id)",
-    )
-    data.add_argument(
-        "--max-features", type=int, default=_files.MAX_FEATURES, metavar="N",
-        help="refuse files with more features (default %(default)s)",
-    )  # fmt: skip
-    data.add_argument(
-        "--positive", metavar="LABEL", help="this class against the rest (more than two classes)"
-    )
-    data.add_argument(
-        "--scale", choices=_problem.SCALES, default="none",
-        help="divide each feature by its largest absolute value (unit-columns) or each sample by "
-        "its norm (unit-rows); default none",
-    )  # fmt: skip
+    _problem.add_data(command)
     what = command.add_argument_group("what to run")
+    _problem.add_objective(what)
     what.add_argument(
-        "--objective", choices=tuple(_problem.FAMILIES), default="sigmoid",
-        help="family of the objective (default sigmoid)",
-    )  # fmt: skip
-    what.add_argument(
-        "--method", choices=METHODS, help="default asysg-incon, with --mpi asysg-con"
+        "--method", choices=METHODS, help="method (default asysg-incon, with --mpi asysg-con)"
     )  # fmt: skip
     _served.add(what)
     _ranks.add(what)
@@ -114,7 +76,7 @@ def add(commands: Any) -> None:
     what.add_argument(
         "--form", choices=FORMS, default="plus", help="form of the theorem (default plus)"
     )
-    what.add_argument("--seed", type=int, default=0, help="seed of all draws (default 0)")
+    _text.add_seed(what)
     keep = command.add_argument_group("what to keep")
     keep.add_argument(
         "--record", choices=tuple(RECORD), default="sampled",
@@ -125,10 +87,14 @@ def add(commands: Any) -> None:
         "--checkpoint", type=Path, metavar="PATH", help="keep the state here; go on if it exists"
     )
     keep.add_argument(
+        "--monitor", type=Path, metavar="PATH",
+        help="append a line of JSON to this file at every recorded iterate: look on with tail -f",
+    )  # fmt: skip
+    keep.add_argument(
         "--out", type=Path, default=Path("asysg-run"), metavar="FOLDER",
         help="folder of the results (default asysg-run)",
     )  # fmt: skip
-    keep.add_argument("--json", action="store_true", help="print one JSON document instead")
+    _text.add_json(keep)
     keep.add_argument("--no-progress", action="store_true", help="no progress bar")
     command.set_defaults(command=run)
 
@@ -177,29 +143,13 @@ Prepared = tuple[list[tuple[str, str]], "Setup", "Objective", dict[str, Path]]
 def prepared(args: argparse.Namespace) -> Prepared:
     """Read and prescribe; on every rank, if there are several."""
     check(args)
-    data = _files.read(
-        args.file,
-        format=args.format,
-        labels=args.labels,
-        header=None if args.header is None else args.header == "yes",
-        first_index=args.first_index,
-        n_features=args.features,
-        max_features=args.max_features,
-    )
-    y, mapped = _problem.labels(data.y, args.objective, args.positive)
-    A, rescaled = _problem.scaled(data.A, args.scale)
-    objective = _problem.FAMILIES[args.objective](A, y)
-    about = [
-        ("file", f"{args.file} ({'; '.join(data.notes)})"),
-        ("data", _problem.summary(data)),
-        ("labels", mapped),
-        ("scaling", rescaled or "none"),
-    ]
-    start = _problem.inside(_problem.start(args.objective, A, y, args.seed), args)
+    read = _problem.read(args)
+    objective, about = read.objective, read.about
+    start = _problem.inside(read.start, args)
     setup = prepare(args, objective, start)
     serves = not args.mpi or _ranks.world().rank == 0
-    name = f"{stem(args.file)}-{args.objective}-{args.method}"
-    return about, setup, objective, reserve(args.out, name) if serves else {}
+    name = f"{_saved.stem(args.file)}-{args.objective}-{args.method}"
+    return about, setup, objective, _saved.reserve(args.out, name) if serves else {}
 
 
 def started(args: argparse.Namespace, setup: Setup, objective: Objective) -> Result | None:
@@ -216,6 +166,7 @@ def started(args: argparse.Namespace, setup: Setup, objective: Objective) -> Res
         **more,
         form=args.form,
         record=RECORD[args.record],
+        callback=args.monitor,
         checkpoint=args.checkpoint,
         progress=not (args.no_progress or args.json) and sys.stderr.isatty(),
         rng=args.seed,
@@ -235,9 +186,9 @@ def led(
         describe(about, setup)
     result = started(args, setup, objective)
     assert result is not None  # rank 0 gets it
-    save(result, files)
+    _saved.save(result, files)
     if args.json:
-        print(_text.to_json(document(args, about, setup, result, files)))
+        print(_text.to_json(_saved.document(args, about, setup, result, files)))
     else:
         report(result, files)
     return exit_code(result)
@@ -273,6 +224,8 @@ def check(args: argparse.Namespace) -> None:
         )
     if args.epochs is not None and not 0 < args.epochs < float("inf"):
         raise InvalidArgument(f"epochs must be a finite number > 0, got {args.epochs}.")
+    if args.monitor is not None:
+        args.monitor = Monitor(args.monitor)
 
 
 def exit_code(result: Result) -> int:
@@ -462,60 +415,3 @@ def report(result: Result, files: dict[str, Path]) -> None:
     print(_text.wrap(result.certificate.explain(), "  "))
     print("\nSaved")
     print("\n".join(f"  {path}" for path in files.values() if path.exists()))
-
-
-def stem(file: str) -> str:
-    """Return the name of a data file without its folder and suffixes."""
-    name = Path(file).name
-    for suffix in (".gz", ".bz2", ".xz", ".npz", ".csv", ".tsv", ".svm", ".svmlight", ".libsvm"):
-        name = name.removesuffix(suffix)
-    return name or "data"
-
-
-def reserve(folder: Path, name: str) -> dict[str, Path]:
-    """Make the folder and find names in it that are free: no earlier result is overwritten."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        number = 1
-        while True:
-            base = name if number == 1 else f"{name}-{number}"
-            path = folder / f"{base}.json"
-            try:
-                path.touch(exist_ok=False)
-            except FileExistsError:
-                number += 1
-                continue
-            path.unlink()
-            return {"json": path, "png": folder / f"{base}.png", "log": folder / f"{base}-log.npy"}
-    except OSError as error:
-        raise InvalidArgument(
-            f"out must be a folder that can be written, got {str(folder)!r} ({error.strerror})."
-        ) from error
-
-
-def save(result: Result, files: dict[str, Path]) -> None:
-    """Write the result (JSON), its picture (PNG) and, if there is one, the log of updates."""
-    result.to_json(files["json"])
-    result.plot().savefig(files["png"], dpi=120)
-    if result.log is not None:
-        np.save(files["log"], result.log, allow_pickle=False)
-
-
-def document(
-    args: argparse.Namespace,
-    about: list[tuple[str, str]],
-    setup: Setup,
-    result: Result,
-    files: dict[str, Path],
-) -> dict[str, Any]:
-    """Return what was said, for programs; x is in the saved file alone."""
-    short = {name: value for name, value in result.to_dict().items() if name != "x"}
-    return {
-        "file": str(args.file),
-        "objective": args.objective,
-        "notes": dict([*about, *setup.said]),
-        "constants": setup.constants.to_dict(),
-        "prescription": setup.prescription,
-        "result": short,
-        "files": {name: str(path) for name, path in files.items() if path.exists()},
-    }

@@ -105,6 +105,7 @@ def add(commands: Any) -> None:
         help="with table1: also run 1 and 2 workers on MPI ranks, and report the disagreement",
     )  # fmt: skip
     command.add_argument("--out", metavar="PREFIX", help="write PREFIX.jsonl and PREFIX.png")
+    _text.add_json(command)
     _shared(command)
     command.set_defaults(command=show)
 
@@ -117,7 +118,7 @@ def add(commands: Any) -> None:
     command.add_argument(
         "--poster", choices=tuple(TABLES), default="table2", help="whose workers (default table2)"
     )
-    command.add_argument("--json", action="store_true", help="print one JSON document")
+    _text.add_json(command)
     _shared(command)
     command.set_defaults(command=calibrate)
 
@@ -127,7 +128,7 @@ def _shared(command: argparse.ArgumentParser) -> None:
         "--layers", type=integers, default=LAYERS, metavar="N,N,...",
         help="inputs, units of each layer, outputs (default 400,100,50,20,10)",
     )  # fmt: skip
-    command.add_argument("--seed", type=int, default=0, help="of data and runs (default 0)")
+    _text.add_seed(command, "data and runs")
 
 
 def integers(text: str) -> tuple[int, ...]:
@@ -203,6 +204,17 @@ def show(args: argparse.Namespace) -> int:
         obj, x0, workers=workers, speeds=speeds, n_replicates=args.replicates, progress=True,
         rng=args.seed, **options,
     )  # fmt: skip
+    real: list[dict[str, Any]] = []
+    if args.threads:
+        real += _beside("real threads", _threads(obj, x0, options, args.seed), found)
+    if args.ranks:
+        real += _beside("real ranks", _ranks(args, options), found)
+    files = [] if args.out is None else _write(Path(args.out), args, costs, found, real)
+    if args.json:
+        about = {"poster": args.poster, "layers": args.layers, "seed": args.seed, **options}
+        document = {**about, "costs": asdict(costs), "speeds": str(speeds), "simulated": True}
+        print(_text.to_json({**document, "rows": found.records, "beside": real, "files": files}))
+        return 0
     print(
         f"{table.method} on a {'-'.join(map(str, args.layers))} network (n = {obj.n}), "
         f"{table.batch_size} samples per update,\n{updates} updates, steplength {steplength:g}, "
@@ -214,14 +226,10 @@ def show(args: argparse.Namespace) -> int:
     missed = [p for p in found.workers if found.interval(p).reached < args.replicates]
     if missed:
         print(f"Some runs never reached their target: of {', '.join(map(str, missed))} workers.")
-    real: list[dict[str, Any]] = []
-    if args.threads:
-        real += _beside("real threads", _threads(obj, x0, options, args.seed), found)
-    if args.ranks:
-        real += _beside("real ranks", _ranks(args, options), found)
-    if args.out is not None:
-        _write(Path(args.out), args, costs, found, real)
-        print(f"\nWritten: {args.out}.jsonl, {args.out}.png")
+    for name in ("real threads", "real ranks"):
+        _print_beside(name, [record for record in real if name in record])
+    if files:
+        print(f"\nWritten: {', '.join(files)}")
     return 0
 
 
@@ -260,48 +268,47 @@ def _ranks(args: argparse.Namespace, options: dict[str, Any]) -> dict[int, Trace
 
 
 def _beside(name: str, curves: dict[int, Trace], found: Study) -> list[dict[str, Any]]:
-    """Print how far the simulation is from what ran for real."""
+    """Return what ran for real and what was simulated, number by number."""
     from ..simulate.speedups import curves_to_rows
 
     rows: list[Row] = curves_to_rows(curves)
-    lines: list[tuple[str, ...]] = [("2 workers", name, "simulated", "simulated / real")]
     records = []
-
-    def compare(what: str, real: float, virtual: float) -> None:
-        lines.append((what, f"{real:.3g}", f"{virtual:.3g}", f"{virtual / real:.3g}"))
-        records.append({"what": what, name: real, "simulated": virtual})
-
     for what in ("iteration_speedup", "time_speedup"):
-        compare(what.replace("_", " "), getattr(rows[1], what), found.interval(2, what).mean)
+        real, virtual = getattr(rows[1], what), found.interval(2, what).mean
+        records.append({"what": what.replace("_", " "), name: real, "simulated": virtual})
     for p in (1, 2):
         seconds = [r["virtual_seconds"] for r in found.records if r["n_workers"] == p]
-        compare(f"seconds, p = {p}", float(curves[p].time[-1]), float(np.mean(seconds)))
+        real, virtual = float(curves[p].time[-1]), float(np.mean(seconds))
+        records.append({"what": f"seconds, p = {p}", name: real, "simulated": virtual})
+    return records
+
+
+def _print_beside(name: str, records: list[dict[str, Any]]) -> None:
+    """Print how far the simulation is from what ran for real."""
+    if not records:
+        return
+    lines: list[tuple[str, ...]] = [("2 workers", name, "simulated", "simulated / real")]
+    for record in records:
+        real, virtual = record[name], record["simulated"]
+        lines.append((record["what"], f"{real:.3g}", f"{virtual:.3g}", f"{virtual / real:.3g}"))
     print()
     print(_text.table(lines))
-    return records
 
 
 def _write(
     out: Path, args: argparse.Namespace, costs: Calibration, found: Study, real: list[Any]
-) -> None:
+) -> list[str]:
+    """Write the record and its figure, and return their names."""
     head = {"costs": asdict(costs), "poster": args.poster, "layers": args.layers}
     lines = [head, *found.records, *real]
     out.with_name(out.name + ".jsonl").write_text(
         "".join(json.dumps(_text.strict(line)) + "\n" for line in lines)
     )
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9, 4), layout="constrained")
-    for axes, what, column in zip(
-        figure.subplots(1, 2), ("iteration_speedup", "time_speedup"), (0, 1), strict=True
-    ):
-        intervals = [found.interval(p, what) for p in found.workers]
-        mean = np.array([i.mean for i in intervals])
-        half = np.array([i.high for i in intervals]) - mean
-        axes.errorbar(found.workers, mean, half, marker="o", capsize=3, label="simulated")
-        axes.plot(found.workers, found.workers, "k:", lw=0.8, label="linear")
-        known = {p: v[column] for p, v in TABLES[args.poster].poster.items() if v[column]}
-        axes.plot(list(known), list(known.values()), "x", label="poster")
-        axes.set(xlabel="workers", ylabel=what.replace("_", " "))
-        axes.legend()
+    figure = found.plot()
+    (axes,) = figure.axes
+    for column, name in enumerate(("iterations", "running time")):
+        known = [(p, v[column] or np.nan) for p, v in TABLES[args.poster].poster.items()]
+        axes.plot(*zip(*known, strict=True), "+*"[column], ms=10, label=f"{name}, poster")
+    axes.legend(fontsize="small")
     figure.savefig(out.with_name(out.name + ".png"))
+    return [f"{out}.jsonl", f"{out}.png"]

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+from . import _text
 
 #: Replicates of every entry of the tightness table.
 CONFIRMATIONS = 20
@@ -29,7 +32,7 @@ def add(commands: Any) -> None:
         "--objective", action="append", metavar="NAME",
         help="only this objective (may be repeated; default: all)",
     )  # fmt: skip
-    command.add_argument("--seed", type=int, default=0, help="seed of all draws (default 0)")
+    _text.add_seed(command)
     command.add_argument(
         "--out", type=Path, default=Path("asysg-verify"), metavar="FOLDER",
         help="where JSON and PNG go (default asysg-verify)",
@@ -43,6 +46,7 @@ def add(commands: Any) -> None:
         help="in place of all that, print how near every theorem comes to what really happens, "
         "and save it as CSV (about half a minute)",
     )  # fmt: skip
+    _text.add_json(command)
     command.set_defaults(command=check)
 
 
@@ -54,8 +58,13 @@ def check(args: argparse.Namespace) -> int:
         from ..verify import _tightness
 
         found = verify.tightness(replicates=CONFIRMATIONS, seed=args.seed, progress=True)
-        print(_tightness.text(found))
-        print(f"saved as {_tightness.save(found, args.out)}")
+        saved = _tightness.save(found, args.out)
+        if args.json:
+            rows = [asdict(one) for one in found]
+            print(_text.to_json({"tightness": rows, "files": [str(saved)]}))
+        else:
+            print(_tightness.text(found))
+            print(f"saved as {saved}")
         return 0
     more: dict[str, Any] = {}
     if args.all:
@@ -72,6 +81,9 @@ def check(args: argparse.Namespace) -> int:
         progress=True,
         **more,
     )
-    print(report.table())
-    print(f"saved in {args.out}")
+    if args.json:
+        print(_text.to_json({**report.to_dict(), "saved_in": str(args.out)}))
+    else:
+        print(report.table())
+        print(f"saved in {args.out}")
     return 0 if report.ok else 1

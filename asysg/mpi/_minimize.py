@@ -15,7 +15,7 @@ from .._checkpoint import Checkpoint, identity, resumed
 from .._draws import RNG
 from .._plan import Intermediate, Plan, State, make_plan
 from .._served import allowed, delay_or, pushes_and_fetches
-from ..errors import InvalidArgument
+from ..errors import InvalidArgument, MissingPackage
 from ..objectives import Objective
 from ..result import Result
 from ..steplengths import Steplength
@@ -142,8 +142,8 @@ def minimize(
     ObjectiveError
         On all ranks but the one that raised, if the objective raised on a worker; there, what it
         raised.
-    ImportError
-        Without mpi4py.
+    MissingPackage
+        Without mpi4py; it is an ImportError.
 
     Notes
     -----
@@ -230,7 +230,7 @@ def mpi() -> Any:
     try:
         from mpi4py import MPI
     except ImportError as error:
-        raise ImportError(
+        raise MissingPackage(
             f"mpi4py must be installed with an MPI library, got: {error}. Install asysg[mpi]."
         ) from error
     return MPI

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .. import _check
 from .._core.callback import Callback
-from ..errors import InvalidArgument, ObjectiveError
+from ..errors import InvalidArgument, MissingPackage, ObjectiveError
 from ._base import Objective
 
 if TYPE_CHECKING:
@@ -280,8 +280,8 @@ def from_torch(
     ------
     InvalidArgument
         If the dataset is empty, the loss is none of the three, or samples are not independent.
-    ImportError
-        Without PyTorch (``pip install 'asysg[torch]'``).
+    MissingPackage
+        Without PyTorch (``pip install 'asysg[torch]'``); it is an ImportError.
 
     Examples
     --------
@@ -298,7 +298,9 @@ def from_torch(
     try:
         import torch
     except ImportError as error:
-        raise ImportError("from_torch needs PyTorch: pip install 'asysg[torch]'.") from error
+        raise MissingPackage(
+            f"torch must be installed for from_torch, got: {error}. Install asysg[torch]."
+        ) from error
     parameter = next(module.parameters(), None)
     if parameter is None:
         raise InvalidArgument.of("module", "must have parameters", module, "Nothing to minimise.")

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy
 from numpy.typing import ArrayLike, NDArray
 from tqdm import tqdm
 
+from .. import _figures
 from .._check import integer
 from .._draws import RNG
 from ..errors import InvalidArgument
@@ -26,9 +27,15 @@ from ..steplengths import Steplength
 from ._front import minimize
 from .speeds import Speeds
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 __all__ = ["Interval", "Row", "Study", "curves_to_rows", "study"]
 
 Vector = NDArray[np.float64]
+
+#: The two speedups of a `Row`, and what people call them.
+WHAT = {"iteration_speedup": "iterations", "time_speedup": "running time"}
 
 
 @dataclass(frozen=True)
@@ -162,6 +169,40 @@ class Study:
     def interval(self, p: int, what: str = "iteration_speedup") -> Interval:
         """Return the interval of "iteration_speedup", "time_speedup", or another number."""
         return Interval.around([r[what] for r in self.records if r["n_workers"] == p])
+
+    def plot(self) -> Figure:
+        """Draw both speedups by number of workers, with 95 % confidence where there are replicates.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            With one panel, which says where workers are simulated and who never reached the
+            target.
+
+        Examples
+        --------
+        >>> import asysg, numpy as np
+        >>> from asysg.simulate import speeds, speedups
+        >>> obj = asysg.objectives.CosineQuadratic(n=20, sigma=0.1)
+        >>> found = speedups.study(
+        ...     obj, np.ones(20), workers=[1, 4], speeds=speeds.lognormal(0.2), rng=0,
+        ...     steplength=0.02, n_updates=2000, n_replicates=2)
+        >>> found.plot().axes[0].get_title()
+        'speedup to a loss they share, SIMULATED workers'
+        """
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(5.5, 4), layout="constrained")
+        axes = figure.subplots()
+        curves, halves = {}, {}
+        for what, name in WHAT.items():
+            found = [self.interval(p, what) for p in self.workers]
+            curves[name] = [i.mean for i in found]
+            halves[name] = [i.high - i.mean for i in found]
+        _figures.speedup(axes, self.workers, curves, halves)
+        if all("virtual_seconds" in record for record in self.records):
+            axes.set_title(f"{axes.get_title()}, SIMULATED workers")
+        return figure
 
 
 def study(

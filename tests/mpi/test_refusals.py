@@ -72,5 +72,5 @@ def test_without_mpi4py_the_error_says_what_to_install():
         "asysg.mpi.minimize(obj, np.ones(3), steplength=0.1, n_updates=9)\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert "ImportError: mpi4py must be installed" in done.stderr
+    assert "MissingPackage: mpi4py must be installed" in done.stderr
     assert "Install asysg[mpi]." in done.stderr
