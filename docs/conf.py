@@ -20,7 +20,7 @@ extensions = [
     "numpydoc",
     "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["_build", "examples", "gallery/*.ipynb", "gallery/*.md5"]
+exclude_patterns = ["_build", "examples", "figures", "gallery/*.ipynb", "gallery/*.md5"]
 templates_path = ["_templates"]
 default_role = "py:obj"
 
@@ -52,8 +52,8 @@ html_theme_options = {"show_toc_level": 2, "navigation_with_keys": False}
 
 
 COMMANDS = (
-    "run", "diagnose", "plan", "compare", "speedup", "calibrate", "cifar", "phase", "verify",
-    "info",
+    "run", "diagnose", "plan", "compare", "speedup", "calibrate", "cifar", "phase",
+    "reproduce", "verify", "info",
 )  # fmt: skip
 
 
