@@ -65,6 +65,52 @@ int main(void) {
 """
 
 
+# Where Homebrew (arm64, x86-64) and MacPorts put libomp, whose folders no compiler searches.
+LIBOMP = [
+    ("/opt/homebrew/opt/libomp/include", "/opt/homebrew/opt/libomp/lib"),
+    ("/usr/local/opt/libomp/include", "/usr/local/opt/libomp/lib"),
+    ("/opt/local/include/libomp", "/opt/local/lib/libomp"),
+]
+
+
+def openmp_candidates(platform):
+    """Return the pairs of flags (compile, link) to try, the plainest first.
+
+    Apple's clang parses OpenMP only as an option of its preprocessor, and has no runtime:
+    libomp, on the paths that CFLAGS and LDFLAGS give, or where a package manager puts it.
+    """
+    apple = ["-Xpreprocessor", "-fopenmp"]
+    candidates = [(["-fopenmp"], ["-fopenmp"]), (apple, ["-lomp"])]
+    if platform == "darwin":
+        candidates += [
+            ([*apple, f"-I{include}"], [f"-L{lib}", "-lomp"])
+            for include, lib in LIBOMP
+            if Path(lib).is_dir()
+        ]
+    return candidates
+
+
+def openmp_flags(compiler, candidates):
+    """Return the first pair of flags with which a parallel program compiles, links and runs."""
+    for compile_flags, link_flags in candidates:
+        with tempfile.TemporaryDirectory() as folder:
+            source = Path(folder, "probe.c")
+            source.write_text(PROBE)
+            try:
+                objects = compiler.compile(
+                    [str(source)], output_dir=folder, extra_postargs=compile_flags
+                )
+                program = str(Path(folder, "probe"))
+                compiler.link_executable(objects, program, extra_postargs=link_flags)
+                subprocess.run([program], check=True, timeout=60)
+            except Exception as error:
+                tried = " ".join([*compile_flags, *link_flags])
+                print(f"asysg: OpenMP probe with {tried} failed: {error}", file=sys.stderr)
+                continue
+            return compile_flags, link_flags
+    return None
+
+
 class BuildExt(build_ext):
     """Probe OpenMP with the compiler that will be used, then build on all cores."""
 
@@ -74,39 +120,21 @@ class BuildExt(build_ext):
             self.parallel = os.cpu_count()
 
     def build_extensions(self):
-        openmp = [] if MODE == "off" else self.openmp_flags()
+        openmp = ([], [])
+        if MODE != "off":
+            openmp = openmp_flags(self.compiler, openmp_candidates(sys.platform))
         if openmp is None:
             if MODE == "require":
                 raise SystemExit(
                     "ASYSG_OPENMP=require, but no program using OpenMP could be built."
                 )
             print("asysg: OpenMP not found; the build runs one thread only", file=sys.stderr)
-            openmp = []
+            openmp = ([], [])
         sanitizers = [flag for flag in FLAGS if flag.startswith("-fsanitize=")]
         for extension in self.extensions:
-            extension.extra_compile_args = [*FLAGS, *openmp]
-            extension.extra_link_args = [*sanitizers, *openmp]
+            extension.extra_compile_args = [*FLAGS, *openmp[0]]
+            extension.extra_link_args = [*sanitizers, *openmp[1]]
         super().build_extensions()
-
-    def openmp_flags(self):
-        """Return the flags with which a parallel program compiles, links and runs."""
-        candidates = (["-fopenmp"], ["-Xpreprocessor", "-fopenmp", "-lomp"])
-        for flags in candidates:
-            with tempfile.TemporaryDirectory() as folder:
-                source = Path(folder, "probe.c")
-                source.write_text(PROBE)
-                try:
-                    objects = self.compiler.compile(
-                        [str(source)], output_dir=folder, extra_postargs=flags
-                    )
-                    program = str(Path(folder, "probe"))
-                    self.compiler.link_executable(objects, program, extra_postargs=flags)
-                    subprocess.run([program], check=True, timeout=60)
-                except Exception as error:
-                    print(f"asysg: OpenMP probe with {flags} failed: {error}", file=sys.stderr)
-                    continue
-                return flags
-        return None
 
 
 def extension(name):
@@ -119,17 +147,19 @@ def extension(name):
     )
 
 
-setup(
-    ext_modules=cythonize(
-        [extension(path.stem) for path in sorted(CORE.glob("*.pyx"))],
-        compiler_directives={
-            "language_level": 3,
-            "boundscheck": False,
-            "wraparound": False,
-            "cdivision": True,
-            "initializedcheck": False,
-            "embedsignature": True,
-        },
-    ),
-    cmdclass={"build_ext": BuildExt},
-)
+# Guarded, so that the tests can import the probe.
+if __name__ == "__main__":
+    setup(
+        ext_modules=cythonize(
+            [extension(path.stem) for path in sorted(CORE.glob("*.pyx"))],
+            compiler_directives={
+                "language_level": 3,
+                "boundscheck": False,
+                "wraparound": False,
+                "cdivision": True,
+                "initializedcheck": False,
+                "embedsignature": True,
+            },
+        ),
+        cmdclass={"build_ext": BuildExt},
+    )

@@ -6,8 +6,6 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Self
 
-from tqdm import tqdm
-
 if TYPE_CHECKING:
     from .result import Staleness
 
@@ -35,6 +33,9 @@ class Progress:
 
     def __init__(self, total: int, done: int) -> None:
         self.fun: float | None = None
+        # Here, because it takes time to import.
+        from tqdm import tqdm
+
         self._bar = tqdm(
             total=total, initial=done, unit="update", unit_scale=True, mininterval=SECONDS
         )

@@ -199,6 +199,7 @@ def diagnose(
     Parameters
     ----------
     obj : Objective
+        What would be minimised.
     x0 : array of shape (n,), optional
         Where the pilots stand; 0 by default. x does not move.
     batch_size : int

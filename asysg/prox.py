@@ -98,6 +98,7 @@ class Prox:
         Parameters
         ----------
         x : array of shape (n,)
+            Where to evaluate.
 
         Returns
         -------
@@ -115,6 +116,7 @@ class Prox:
         Parameters
         ----------
         v : array of shape (n,)
+            Where the step begins.
         t : float, or array of shape (n,)
             At least 0; in a run the steplength times the batch size.
 
@@ -243,6 +245,7 @@ def box(lower: float | ArrayLike = -np.inf, upper: float | ArrayLike = np.inf) -
     Parameters
     ----------
     lower, upper : float or array of shape (n,)
+        The bounds of every entry, or of each.
 
     Returns
     -------

@@ -104,6 +104,15 @@ def diminishing(gamma: float, power: float = 0.5) -> Schedule:
     power : float
         In 0..1.
 
+    Returns
+    -------
+    callable
+
+    Raises
+    ------
+    InvalidArgument
+        For numbers outside their ranges.
+
     Examples
     --------
     >>> from asysg.steplengths import diminishing
@@ -130,6 +139,10 @@ def delay_adaptive(gamma: float, L: float) -> DelayAdaptive:
         The largest steplength, > 0; Theorem A asks for at most 1/(L M P), P workers.
     L : float
         Lipschitz constant of the gradient, > 0.
+
+    Returns
+    -------
+    DelayAdaptive
 
     Raises
     ------
@@ -170,10 +183,25 @@ def adapted(
 def as_steps(steplength: Steplength) -> Steps:
     """Turn what a user may pass into the steplengths of a run.
 
+    Parameters
+    ----------
+    steplength : float, Prescription, callable, DelayAdaptive or array of shape (K,)
+        What `asysg.minimize` takes.
+
+    Returns
+    -------
+    Steps
+
     Raises
     ------
     InvalidArgument
         If a number is not finite and >= 0, or the type is none of those allowed.
+
+    Examples
+    --------
+    >>> from asysg.steplengths import as_steps
+    >>> as_steps(lambda k: 1.0 / k).block(0, 2).tolist()
+    [1.0, 0.5]
     """
     if isinstance(steplength, Prescription):
         return Steps(float(steplength.gamma))

@@ -4,6 +4,7 @@
   ``bench``; what is missing is listed. `docs/explanation/benchmarks.rst` tells how it is measured.
 * ``python -m benchmarks.recording``: what each level of ``record=`` costs.
 * ``python -m benchmarks.instructions``: instructions instead of seconds, counted by valgrind.
+* ``benchopt run benchmarks/benchopt``: losses against time beside other solvers, by benchopt.
 * ``pytest benchmarks --benchmark-only``: this package's workloads in pytest-benchmark's form.
 
 A workload is defined in `workloads`, with this package's ways to do it; `by_hand` and

@@ -194,10 +194,22 @@ def test_importing_asysg_or_its_theory_loads_no_compiled_code(tmp_path):
         assert {"matplotlib", "joblib", "sklearn", "tqdm"} & set(modules) == set()
 
 
-def test_importing_the_runner_loads_no_drawing_and_no_estimators(tmp_path):
-    modules = loaded("import asysg; asysg.minimize, asysg.simulate", tmp_path)
-    assert "asysg._core.threads" in modules
-    assert {"matplotlib", "sklearn"} & set(modules) == set()
+#: What takes longer to import than all of ours, and most runs never use.
+HEAVY = {
+    *("matplotlib", "pandas", "sklearn", "torch", "numba", "mpi4py", "joblib", "tqdm"),
+    *(f"scipy.{part}" for part in ("linalg", "optimize", "signal", "sparse", "special", "stats")),
+}
+
+
+def test_importing_the_runner_loads_nothing_heavy(tmp_path):
+    modules = loaded("import asysg; asysg.minimize, asysg.objectives, asysg.theory", tmp_path)
+    assert {"asysg._core.threads", "scipy"} <= set(modules)
+    assert HEAVY & set(modules) == set()
+
+
+def test_importing_the_simulator_loads_no_drawing_and_no_estimators(tmp_path):
+    modules = loaded("import asysg; asysg.simulate", tmp_path)
+    assert (HEAVY - {"tqdm"}) & set(modules) == set()
 
 
 def test_theory_at_the_root_of_the_tree_is_asysg_theory():

@@ -18,7 +18,7 @@ import sys
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from scipy.optimize import brentq
+import scipy
 
 from ._check import ROUNDING
 from ._constants import ProblemConstants
@@ -158,7 +158,7 @@ def gamma_opt(f: Frame, form: str, K: int) -> float:
         return top
     quadratic, cubic = (g0 / g2) ** 2, (g0 / g3) ** 3
     # g = t g0; the larger of the two coefficients is 1, so the root lies in [1/2, 1].
-    t = brentq(lambda t: t * t * (cubic * t + quadratic) - 1, 0.5, 1.0, xtol=1e-15)
+    t = scipy.optimize.brentq(lambda t: t * t * (cubic * t + quadratic) - 1, 0.5, 1.0, xtol=1e-15)
     return min(float(t) * g0, top)
 
 
@@ -175,7 +175,7 @@ def _uniform_opt(f: Frame, top: float, g2: float, g3: float) -> float:
 
     if slope(1.0) <= 0:  # only by rounding: at top the derivative is not negative
         return top
-    return float(brentq(slope, 0.0, 1.0, xtol=1e-15)) * top
+    return float(scipy.optimize.brentq(slope, 0.0, 1.0, xtol=1e-15)) * top
 
 
 def _sharp_opt(f: Frame, K: int, top: float) -> float:

@@ -6,8 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import optimize, stats
-from scipy.special import logsumexp
+import scipy
 
 from ._check import matrix, number, whole
 from ._errors import InvalidArgument
@@ -113,7 +112,7 @@ def _log_e(total: float, w: Array, reach: Array) -> float:
     for bet in BETS / math.sqrt(w.size):
         cost = float(np.sum(w * w * bet * bet * _bennett(bet * reach)))
         logs += [bet * total - cost, -bet * total - cost]
-    return float(logsumexp(logs)) - math.log(len(logs))
+    return float(scipy.special.logsumexp(logs)) - math.log(len(logs))
 
 
 def _bennett(u: Array) -> Array:
@@ -157,15 +156,15 @@ def martingale_min_detectable(
     """
     K = whole("K", K, low=1)
     reach = np.full(1, number("bound", bound))
-    a, lost = probability("alpha", alpha), float(stats.norm.ppf(probability("power", power)))
+    a, lost = probability("alpha", alpha), float(scipy.stats.norm.ppf(probability("power", power)))
     costs = [K * bet * bet * float(_bennett(bet * reach)[0]) for bet in BETS / math.sqrt(K)]
 
     def excess(z: float) -> float:
         gains = z * BETS
         logs = np.concatenate([gains - costs, -gains - costs])
-        return float(logsumexp(logs)) - math.log(logs.size) + math.log(a)
+        return float(scipy.special.logsumexp(logs)) - math.log(logs.size) + math.log(a)
 
     high = 1.0
     while excess(high) < 0:
         high *= 2
-    return float(optimize.brentq(excess, 0.0, high) + lost) / math.sqrt(K)
+    return float(scipy.optimize.brentq(excess, 0.0, high) + lost) / math.sqrt(K)

@@ -50,6 +50,8 @@ class ErrorBudget:
     ----------
     total : float, optional
         What all tests together may spend, above 0 and below 1.
+    spent : dict, optional
+        What each test spent before.
 
     Examples
     --------

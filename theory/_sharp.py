@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from scipy.optimize import brentq
+import scipy
 
 
 def phi(R0: float, N: float, a: float, sw: float, sg: float, rho: float) -> float:
@@ -41,5 +41,5 @@ def phi(R0: float, N: float, a: float, sw: float, sg: float, rho: float) -> floa
     if excess(B0) >= 0:
         return unit * peak
     # excess increases from -R0 and is at least (2 - a) B - R0, a <= 1.
-    B = float(brentq(excess, B0, 2 * R0, xtol=1e-300, rtol=1e-14))
+    B = float(scipy.optimize.brentq(excess, B0, 2 * R0, xtol=1e-300, rtol=1e-14))
     return unit * (R0 + staleness(B) - (1 - a) * B)

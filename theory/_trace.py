@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from ._check import matrix, whole
 from ._errors import InvalidArgument
@@ -54,7 +54,7 @@ def coordinates_test(counts: npt.ArrayLike, *, alpha: float) -> Outcome:
             "counts", "must be of 2 or more, at least 5 expected of each", counts
         )
     statistic = float(np.sum((x - x.mean()) ** 2) / x.mean())
-    p = float(stats.chi2.sf(statistic, x.size - 1))
+    p = float(scipy.stats.chi2.sf(statistic, x.size - 1))
     return Outcome("coordinates", "draws are uniform", statistic, p, probability("alpha", alpha))
 
 
@@ -248,7 +248,7 @@ def _normal(name: str, null: str, total: float, variance: float, alpha: float) -
     if variance <= 0:
         return Outcome(name, null, 0.0 if total == 0 else math.inf, float(total == 0), a)
     z = total / math.sqrt(variance)
-    return Outcome(name, null, z, float(2 * stats.norm.sf(abs(z))), a)
+    return Outcome(name, null, z, float(2 * scipy.stats.norm.sf(abs(z))), a)
 
 
 def _trace(residuals: npt.ArrayLike, covariance: npt.ArrayLike) -> tuple[Array, Array]:

@@ -16,7 +16,7 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.signal import lfilter
+import scipy
 
 from ._check import choice, matrix, number, whole
 from ._errors import InvalidArgument
@@ -95,7 +95,7 @@ def _response(al: float, T: int, count: int) -> Array:
     impulse = np.zeros(count)
     impulse[0] = 1
     # An unstable mode may overflow: inf and NaN are then the honest answer.
-    return np.asarray(lfilter([1.0], denominator, impulse), dtype=np.float64)
+    return np.asarray(scipy.signal.lfilter([1.0], denominator, impulse), dtype=np.float64)
 
 
 def stability_limit(T: int) -> float:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from scipy.optimize import minimize_scalar
+import scipy
 
 from ._check import choice, number
 from ._constants import ProblemConstants
@@ -314,7 +314,7 @@ def _delay_adaptive(c: ProblemConstants, eps: float, M: int, crew: Crew) -> _Run
         return -float(np.sum(pace * np.minimum(u, cap / top))) * left(u * top) / eps
 
     # A product of positive concave functions: no local maxima. Any y is safe.
-    y = top * float(minimize_scalar(slowness, bounds=(0, 1), method="bounded").x)
+    y = top * float(scipy.optimize.minimize_scalar(slowness, bounds=(0, 1), method="bounded").x)
     if slowness(1.0) < slowness(y / top):
         y = top
     short = np.minimum(y, cap)

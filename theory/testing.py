@@ -11,8 +11,7 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
-from scipy.special import logsumexp
+import scipy
 
 from ._check import matrix, number, whole
 from ._errors import InvalidArgument
@@ -98,7 +97,7 @@ def log_e_value(
             ratio[finite] = np.minimum(x[finite] / b, cap)
     with np.errstate(divide="ignore"):  # a bet of 1 on a ratio of 0 loses everything
         logs = np.log1p(bets[:, None] * (ratio - 1)).sum(axis=1)
-    return float(logsumexp(logs) - math.log(bets.size))
+    return float(scipy.special.logsumexp(logs) - math.log(bets.size))
 
 
 def e_value(
@@ -236,7 +235,7 @@ def equality_test(
         ok = abs(difference) <= 1e-12 * abs(target)
         return Outcome(name, null, 0.0 if ok else math.copysign(math.inf, difference), float(ok), a)
     t = difference / (spread / math.sqrt(x.size))
-    tail = stats.norm.sf(abs(t)) if sd is not None else stats.t.sf(abs(t), x.size - 1)
+    tail = scipy.stats.norm.sf(abs(t)) if sd is not None else scipy.stats.t.sf(abs(t), x.size - 1)
     return Outcome(name, null, t, float(2 * tail), a)
 
 
@@ -271,5 +270,5 @@ def min_detectable(sd: float, R: int, *, alpha: float, power: float = 0.99) -> f
     0.196
     """
     a, b = probability("alpha", alpha), probability("power", power)
-    quantiles = stats.norm.isf(a / 2) + stats.norm.ppf(b)
+    quantiles = scipy.stats.norm.isf(a / 2) + scipy.stats.norm.ppf(b)
     return float(quantiles * number("sd", sd) / math.sqrt(whole("R", R, low=1)))

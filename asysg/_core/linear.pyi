@@ -1,6 +1,6 @@
 """Finite sums of a scalar function of a linear model, dense or CSR, maybe regularised."""
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from .kernel import Kernel
 
 class Linear(Kernel):
-    def __init__(
-        self,
+    def __new__(
+        cls,
         loss: str,
         n: int,
         data: NDArray[np.float64],
@@ -20,7 +20,7 @@ class Linear(Kernel):
         reg: float = 0.0,
         weight: NDArray[np.float64] | None = None,
         free: int = 0,
-    ) -> None: ...
+    ) -> Self: ...
     @property
     def nbytes(self) -> int: ...
     def unpacked(

@@ -5,10 +5,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Ints = NDArray[np.int64]
+BLOCK_HITS: int
+_Ints = NDArray[np.int64]
 
-def structure(capsule: Any) -> tuple[Ints, Ints] | str: ...
-def columns(capsule: Any, counts: Ints) -> tuple[Ints, NDArray[np.int32]]: ...
+def structure(capsule: Any) -> tuple[_Ints, _Ints] | str: ...
+def columns(capsule: Any, counts: _Ints) -> tuple[_Ints, NDArray[np.int32]]: ...
 
 class Skip:
     share: float
@@ -16,9 +17,9 @@ class Skip:
     def __init__(
         self,
         M: int,
-        start: Ints,
-        counts: Ints,
-        column: Ints | None = None,
+        start: _Ints,
+        counts: _Ints,
+        column: _Ints | None = None,
         rows: NDArray[np.int32] | None = None,
     ) -> None: ...
     @property

@@ -11,6 +11,7 @@ from .proximal import Proximal
 EVENT: np.dtype[Any]
 CYCLE: np.dtype[Any]
 PAUSE: np.dtype[Any]
+LOG: np.dtype[np.void]
 
 def bytes_per_worker(capsule: Any, *, whole: bool, M: int, local: bool = False) -> int: ...
 

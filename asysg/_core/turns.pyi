@@ -6,6 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+LOG: np.dtype[np.void]
+PAUSE: np.dtype[Any]
+
 class Turns:
     def __init__(
         self,

@@ -26,6 +26,13 @@ class Objective:
 
     Either a mean of `n_samples` functions, sampled uniformly, or a stream, whose sample is any
     64-bit word. Below, F(.; sample) is written F and its expectation f.
+
+    Examples
+    --------
+    >>> from asysg.objectives import CosineQuadratic, Objective
+    >>> obj = CosineQuadratic(n=3, sigma=0.1)
+    >>> isinstance(obj, Objective), obj.n, obj.n_samples
+    (True, 3, None)
     """
 
     _kernel: Kernel

@@ -7,7 +7,7 @@ from math import sqrt
 from typing import Any, Self
 
 import numpy as np
-import scipy.sparse
+import scipy
 from numpy.typing import ArrayLike
 
 from .. import _check

@@ -53,6 +53,16 @@ def read(folder: str | os.PathLike[str], *, test: bool = False) -> tuple[Images,
     ------
     InvalidArgument
         If a file is missing or is no such file.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np
+    >>> from asysg.objectives import cifar
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     np.zeros(2 * 3073, dtype=np.uint8).tofile(f"{folder}/test_batch.bin")
+    ...     images, labels = cifar.read(folder, test=True)
+    >>> images.shape, labels.tolist()
+    ((2, 3, 32, 32), [0, 0])
     """
     images, labels = [], []
     for name in (TEST,) if test else BATCHES:
@@ -99,6 +109,11 @@ def generated(n_samples: int = 5000, *, rng: Any = None) -> tuple[Images, Labels
     -------
     images : ndarray of shape (n_samples, 3, 32, 32), uint8
     labels : ndarray of shape (n_samples,), int64
+
+    Raises
+    ------
+    InvalidArgument
+        For an `n_samples` out of range.
 
     Examples
     --------
@@ -155,6 +170,17 @@ def network(*, rng: int = 0) -> torch.nn.Module:
     -------
     torch.nn.Module
         From images, float32 of shape (m, 3, 32, 32) and the mean image taken away, to outputs.
+
+    Raises
+    ------
+    ImportError
+        Without PyTorch.
+
+    Examples
+    --------
+    >>> from asysg.objectives import cifar
+    >>> sum(p.numel() for p in cifar.network(rng=0).parameters())  # doctest: +SKIP
+    89578
     """
     import torch
     from torch import nn
@@ -203,6 +229,13 @@ def cifar10_full(images: Images, labels: Labels, *, rng: int = 0) -> TorchObject
         If images or labels have another shape or type.
     ImportError
         Without PyTorch.
+
+    Examples
+    --------
+    >>> from asysg.objectives import cifar
+    >>> images, labels = cifar.generated(50, rng=0)
+    >>> cifar.cifar10_full(images, labels, rng=0).n  # doctest: +SKIP
+    89578
     """
     if images.ndim != 4 or images.shape[1:] != SHAPE or images.dtype != np.uint8:
         raise InvalidArgument.of(

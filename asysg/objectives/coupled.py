@@ -7,7 +7,7 @@ from math import pi, sin, sqrt
 from typing import Any
 
 import numpy as np
-import scipy.sparse
+import scipy
 from numpy.typing import ArrayLike, NDArray
 
 from .. import _check

@@ -12,7 +12,6 @@ from threadpoolctl import threadpool_limits
 
 from .. import _check
 from .._check import Vector
-from .._core import network as _compiled
 from ..errors import InvalidArgument
 from ._base import Objective
 
@@ -86,6 +85,9 @@ class Network(Objective):
                 "hidden", f"must name at most {MAX_HIDDEN} layers", hidden, "Make some wider."
             )
         self.layers = (inputs.shape[1], *units, outputs)
+        # Here, because its BLAS comes with scipy.linalg, which no other objective waits for.
+        from .._core import network as _compiled
+
         self._kernel = _compiled.Network(self.layers, inputs, targets)
 
     @classmethod

@@ -6,8 +6,8 @@ from math import e, inf, sqrt
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy.special import expit
 
 from .. import _check
 from .._check import Vector
@@ -91,7 +91,7 @@ class SigmoidRegression(LinearModel):
 
     @staticmethod
     def _answers(z: Vector) -> Vector:
-        return np.asarray(expit(z))
+        return np.asarray(scipy.special.expit(z))
 
 
 class RobustRegression(LinearModel):

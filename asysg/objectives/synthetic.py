@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import scipy.sparse
+import scipy
 
 from .. import _check
 from ..errors import InvalidArgument
+
+__all__ = ["design"]
 
 
 def design(n_samples: int, n: int, *, density: float | None = None, rng: Any = None) -> Any:

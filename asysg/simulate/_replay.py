@@ -60,6 +60,11 @@ class Replay:
         ----------
         every : int
             At least 1.
+
+        Yields
+        ------
+        k : int
+        x_k : ndarray of shape (n,)
         """
         if every < 1:
             raise InvalidArgument.of("every", "must be at least 1", every)

@@ -161,6 +161,7 @@ def forecast(
     max_delay : int, optional
         Enforced bound of the delay.
     rng : int, Generator, SeedSequence or None
+        Of the times.
 
     Returns
     -------

@@ -40,6 +40,15 @@ def watching(obj: Objective, T: int) -> Delays:
     T : int
         At least 0.
 
+    Returns
+    -------
+    Delays
+
+    Raises
+    ------
+    InvalidArgument
+        For a T out of range, or no objective.
+
     Examples
     --------
     >>> import asysg, numpy as np
@@ -108,6 +117,7 @@ def oblivious(
     n_candidates : int
         At least 1.
     rng : int, Generator, SeedSequence or None
+        Of the search.
 
     Returns
     -------

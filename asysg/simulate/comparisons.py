@@ -117,6 +117,7 @@ def entries(
     Parameters
     ----------
     obj : Objective
+        With proven constants, of which a number as `steplength` needs L alone.
     n_workers, n_updates, batch_size : int
         Workers p, updates K of AsySG-con, samples M of a minibatch; at least 1.
     steplength : float, "optimal" or "prescribed"
@@ -135,6 +136,15 @@ def entries(
     ------
     InvalidArgument
         For arguments that cannot be.
+
+    Examples
+    --------
+    >>> import asysg
+    >>> from asysg.simulate import comparisons
+    >>> obj = asysg.objectives.CosineQuadratic(n=10, sigma=0.1)
+    >>> found = comparisons.entries(obj, n_workers=4, n_updates=1000, steplength=0.05)
+    >>> [(entry.name, entry.n_updates) for entry in found[:3]]
+    [('sgd', 1000), ('sync', 250), ('asysg-con', 1000)]
     """
     p, K = integer("n_workers", n_workers, least=1), integer("n_updates", n_updates, least=1)
     M = integer("batch_size", batch_size, least=1)
@@ -205,6 +215,7 @@ def compare(
     progress : bool
         Show a progress bar of the runs.
     rng : int, Generator, SeedSequence or None
+        Of the runs.
 
     Returns
     -------
@@ -333,6 +344,20 @@ def draw(rows: Sequence[Row], *, seconds: str = "virtual seconds") -> Figure:
         What `compare` returned.
     seconds : str
         What the time is.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> import asysg, numpy as np
+    >>> from asysg.simulate import comparisons
+    >>> obj = asysg.objectives.CosineQuadratic(n=10, sigma=0.1)
+    >>> rows = comparisons.compare(
+    ...     obj, np.ones(10), n_workers=2, n_updates=500, steplength=0.05, n_replicates=1, rng=0)
+    >>> len(comparisons.draw(rows).axes)
+    2
     """
     from matplotlib.figure import Figure
 

@@ -78,6 +78,15 @@ def constant(T: int) -> Delays:
     T : int
         At least 0.
 
+    Returns
+    -------
+    Delays
+
+    Raises
+    ------
+    InvalidArgument
+        For a T out of range.
+
     Examples
     --------
     >>> from asysg.simulate import delays
@@ -100,6 +109,21 @@ def uniform(T: int) -> Delays:
     ----------
     T : int
         At least 0.
+
+    Returns
+    -------
+    Delays
+
+    Raises
+    ------
+    InvalidArgument
+        For a T out of range.
+
+    Examples
+    --------
+    >>> from asysg.simulate import delays
+    >>> delays.uniform(3).name
+    'uniform(3)'
     """
     T = integer("T", T, least=0)
     return Delays(
@@ -117,6 +141,11 @@ def law(probabilities: ArrayLike, name: str = "law") -> Delays:
     probabilities : array of shape (T + 1,)
         At least 0 and not all 0; divided by their sum.
     name : str
+        What runs call it.
+
+    Returns
+    -------
+    Delays
 
     Raises
     ------
@@ -169,6 +198,21 @@ def geometric(T: int, mean: float) -> Delays:
         At least 0.
     mean : float
         Mean without the cut, q / (1 - q); > 0.
+
+    Returns
+    -------
+    Delays
+
+    Raises
+    ------
+    InvalidArgument
+        For numbers out of range.
+
+    Examples
+    --------
+    >>> from asysg.simulate import delays
+    >>> delays.geometric(100, mean=5.0).T
+    100
     """
     T, mean = integer("T", T, least=0), number("mean", mean, above=0)
     return law((mean / (1 + mean)) ** np.arange(T + 1.0), f"geometric({T}, {mean:g})")
@@ -183,6 +227,21 @@ def heavy_tail(T: int, exponent: float = 1.5) -> Delays:
         At least 0.
     exponent : float
         At least 0; up to 2 the mean grows with T.
+
+    Returns
+    -------
+    Delays
+
+    Raises
+    ------
+    InvalidArgument
+        For numbers out of range.
+
+    Examples
+    --------
+    >>> from asysg.simulate import delays
+    >>> delays.heavy_tail(1000).name
+    'heavy_tail(1000, 1.5)'
     """
     T, exponent = integer("T", T, least=0), number("exponent", exponent, least=0)
     return law((1.0 + np.arange(T + 1)) ** -exponent, f"heavy_tail({T}, {exponent:g})")
@@ -199,6 +258,22 @@ def straggler(T: int, period: int, others: int = 0) -> Delays:
         At least 1.
     others : int
         In 0..T.
+
+    Returns
+    -------
+    Delays
+
+    Raises
+    ------
+    InvalidArgument
+        For numbers out of range.
+
+    Examples
+    --------
+    >>> from asysg.simulate import delays
+    >>> every_third = delays.straggler(8, period=3)
+    >>> every_third.table((0, 0), 0, 6, 1).ravel().tolist()
+    [0, 0, 8, 0, 0, 8]
     """
     T, period = integer("T", T, least=0), integer("period", period, least=1)
     others = integer("others", others, least=0)
@@ -222,10 +297,25 @@ def from_trace(result: Result) -> Delays:
         of its histogram, uniform within each of its bins. For delays that are oblivious, give
         the new run a seed of its own.
 
+    Returns
+    -------
+    Delays
+
     Raises
     ------
     InvalidArgument
         If it recorded none.
+
+    Examples
+    --------
+    >>> import asysg, numpy as np
+    >>> from asysg.simulate import delays
+    >>> obj = asysg.objectives.CosineQuadratic(n=5, sigma=0.1)
+    >>> res = asysg.simulate.minimize(
+    ...     obj, np.ones(5), method="asysg-con", delays=delays.uniform(7), steplength=0.05,
+    ...     n_updates=100, rng=0)
+    >>> delays.from_trace(res).T
+    7
     """
     staleness = result.staleness
     if result.log is not None and len(result.log):
@@ -255,6 +345,21 @@ def subsets(T: int, seen: float = 0.5) -> Delays:
         At least 0.
     seen : float
         In 0..1.
+
+    Returns
+    -------
+    Delays
+
+    Raises
+    ------
+    InvalidArgument
+        For numbers out of range.
+
+    Examples
+    --------
+    >>> from asysg.simulate import delays
+    >>> delays.subsets(4, seen=0.25).name
+    'subsets(4, 0.25)'
     """
     T = integer("T", T, least=0)
     if not 0 <= seen <= 1:
@@ -276,10 +381,20 @@ def given(table: ArrayLike) -> Delays:
         Entry (k, m): sample m of update k (from 0) reads so many updates back. A row of one
         entry serves all M samples.
 
+    Returns
+    -------
+    Delays
+
     Raises
     ------
     InvalidArgument
         If an entry is negative or no integer; at run time if the table is too short.
+
+    Examples
+    --------
+    >>> from asysg.simulate import delays
+    >>> delays.given([0, 1, 2, 1]).T
+    2
     """
     array = np.asarray(table)
     if array.ndim == 1:

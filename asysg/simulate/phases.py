@@ -64,14 +64,18 @@ def diagram(
     updates : sequence of int
         The K, >= 1.
     method : {"asysg-con", "asysg-incon"}
+        Whose runs.
     batch_size : int
+        M, at least 1.
     form : str
         Whose corollary gives steplength and K_min; see `asysg.theory`.
     n_replicates, n_records : int
         Runs of each point, and their recorded iterates: many, because a few would mostly miss
         the short time in which the gradient is large, and be far off where they hit it.
     progress : bool
+        Show a progress bar of the points.
     rng : int, Generator, SeedSequence or None
+        Of the runs.
 
     Returns
     -------
@@ -243,6 +247,26 @@ def draw(points: Sequence[dict[str, Any]]) -> Figure:
     ----------
     points : sequence of dict
         Of `diagram`.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    InvalidArgument
+        For no points.
+
+    Examples
+    --------
+    >>> import asysg, numpy as np
+    >>> from asysg.simulate import phases
+    >>> obj = asysg.objectives.CosineQuadratic(n=5, sigma=1.0)
+    >>> points = phases.diagram(
+    ...     obj, np.ones(5), delays_up_to=[2], updates=[500], n_replicates=2, rng=0)
+    >>> figure = phases.draw(points)
+    >>> figure.axes[0].get_title()
+    'iteration speedup / workers'
     """
     from matplotlib.figure import Figure
 

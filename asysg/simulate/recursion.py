@@ -40,10 +40,13 @@ def con(
         ``Objective.minibatch`` does). It gets those together that read the same iterate and stand
         beside one another.
     x0 : ndarray of shape (n,)
+        Iterate 0.
     gamma : ndarray of shape (K,)
+        Steplengths.
     delays : ndarray of shape (K, M)
         tau, cut to 0..k: nothing is older than the start.
     samples : ndarray of shape (K, M)
+        The words that draw the samples, as uint64.
     prox : callable, optional
         ``prox(v, t)``, the proximal step that ends every update, with ``t = gamma[k] * M`` (as
         ``Prox.proximal`` does).
@@ -59,6 +62,17 @@ def con(
     References
     ----------
     Lian, Huang, Li, Liu (NIPS 2015), Algorithm 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from asysg.simulate import recursion
+    >>> def minibatch(x, samples, g):  # of f(x) = x^2 / 2
+    ...     g += len(samples) * x
+    >>> x0, gamma, delays = np.ones(1), np.full(3, 0.5), np.array([[0], [1], [1]])
+    >>> samples = np.zeros((3, 1), dtype=np.uint64)
+    >>> [x.item() for x in recursion.con(minibatch, x0, gamma, delays, samples)]
+    [0.5, 0.0, -0.25]
     """
     x: list[NDArray[Any]] = [np.array(x0, dtype=dtype)]
     for k in range(len(gamma)):
@@ -91,10 +105,13 @@ def incon(
     partial : callable
         ``partial(x, sample, i)``, entry i of the stochastic gradient.
     x0 : ndarray of shape (n,)
+        Iterate 0.
     gamma : ndarray of shape (K,)
+        Steplengths.
     delays : ndarray of shape (K, M)
         tau, cut to 0..k.
     samples : ndarray of shape (K, M)
+        The words that draw the samples, as uint64.
     coordinates : ndarray of shape (K,)
         i of every update.
     seen : ndarray of shape (K, M, T), optional
@@ -111,6 +128,17 @@ def incon(
     References
     ----------
     Lian, Huang, Li, Liu (NIPS 2015), Algorithm 2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from asysg.simulate import recursion
+    >>> delays, samples = np.zeros((3, 1), dtype=np.int64), np.zeros((3, 1), dtype=np.uint64)
+    >>> iterates = recursion.incon(
+    ...     lambda x, sample, i: x[i], np.ones(2), np.full(3, 0.5), delays, samples,
+    ...     coordinates=np.array([0, 1, 0]))
+    >>> [x.tolist() for x in iterates]
+    [[0.5, 1.0], [0.5, 0.5], [0.25, 0.5]]
     """
     x = [np.array(x0, dtype=np.float64)]
     increments: list[float] = []
@@ -159,6 +187,17 @@ def sync(
     ------
     ndarray of shape (n,)
         Iterates 1, ..., K.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from asysg.simulate import recursion
+    >>> def minibatch(x, samples, g):  # of f(x) = x^2 / 2
+    ...     g += len(samples) * x
+    >>> samples = np.zeros((2, 4), dtype=np.uint64)
+    >>> iterates = recursion.sync(minibatch, np.ones(1), np.full(2, 0.125), samples, parts=2)
+    >>> [x.item() for x in iterates]
+    [0.5, 0.25]
     """
     x, M = np.array(x0, dtype=np.float64), samples.shape[1]
     for k in range(len(gamma)):
@@ -194,6 +233,7 @@ def downpour(
     samples : ndarray of shape (K, M)
         M a multiple of `n_push`: each step is made of an equal part.
     n_push : int
+        Steps of an update.
 
     Yields
     ------
@@ -203,6 +243,18 @@ def downpour(
     References
     ----------
     Dean et al., "Large scale distributed deep networks", NIPS 2012, without Adagrad.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from asysg.simulate import recursion
+    >>> def minibatch(x, samples, g):  # of f(x) = x^2 / 2
+    ...     g += len(samples) * x
+    >>> samples = np.zeros((2, 2), dtype=np.uint64)
+    >>> alone = recursion.downpour(
+    ...     minibatch, np.ones(1), 0.5, np.zeros(2, dtype=int), np.arange(2), samples, n_push=2)
+    >>> [x.item() for x in alone]
+    [0.25, 0.0625]
     """
     x = [np.array(x0, dtype=np.float64)]
     fetched: dict[int, int] = {}
@@ -247,6 +299,7 @@ def schedule(
     compute, other, server : ndarray
         Seconds of the cycles.
     factor : ndarray of shape (p,)
+        How much slower each computes.
     pauses : structured ndarray of shape (p,)
         `stop`, `resume` and `period` of each worker.
     max_delay : int, optional
@@ -259,6 +312,17 @@ def schedule(
     ------
     worker, start, draw, time
         `start` is the iterate that was read: the delay of update k is ``k - start``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from asysg.simulate import recursion
+    >>> pauses = np.zeros(2, dtype=[("stop", float), ("resume", float), ("period", float)])
+    >>> pauses["stop"] = pauses["period"] = np.inf
+    >>> pauses["resume"] = np.inf
+    >>> seconds = {"compute": np.ones(9), "other": np.zeros(9), "server": np.zeros(9)}
+    >>> list(recursion.schedule(2, 3, **seconds, factor=np.array([1.0, 1.5]), pauses=pauses))
+    [(0, 0, 0, 1.0), (1, 0, 1, 1.5), (0, 1, 2, 2.0)]
     """
     heap: list[tuple[float, int, int, int]] = []
     free, k, draws = 0.0, 0, min(p, K)
@@ -313,6 +377,17 @@ def rounds(
     ------
     worker, start, draw, time
         The last worker, k and k: all took part, and read iterate k.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from asysg.simulate import recursion
+    >>> pauses = np.zeros(2, dtype=[("stop", float), ("resume", float), ("period", float)])
+    >>> pauses["stop"] = pauses["period"] = np.inf
+    >>> pauses["resume"] = np.inf
+    >>> seconds = {"compute": np.ones(9), "other": np.zeros(9), "server": np.zeros(9)}
+    >>> list(recursion.rounds(2, 2, **seconds, factor=np.array([1.0, 1.5]), pauses=pauses))
+    [(1, 0, 0, 1.5), (1, 1, 1, 3.0)]
     """
     done = 0.0
     for k in range(K):
@@ -354,6 +429,18 @@ def turns(
     Yields
     ------
     worker, start, draw, time
+        As of `schedule`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from asysg.simulate import recursion
+    >>> pauses = np.zeros(2, dtype=[("stop", float), ("resume", float), ("period", float)])
+    >>> pauses["stop"] = pauses["period"] = np.inf
+    >>> pauses["resume"] = np.inf
+    >>> seconds = {"compute": np.ones(9), "other": np.zeros(9), "server": np.zeros(9)}
+    >>> list(recursion.turns(2, 3, 1, **seconds, factor=np.ones(2), pauses=pauses))
+    [(0, 0, 0, 1.0), (1, 0, 1, 1.0), (0, 1, 2, 2.0)]
     """
     done: list[float] = []
     for k in range(K):

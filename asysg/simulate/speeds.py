@@ -169,6 +169,15 @@ def deterministic(
     read, send, server : float or Law
         Seconds of the other phases, 0 by default.
 
+    Returns
+    -------
+    Speeds
+
+    Raises
+    ------
+    InvalidArgument
+        For numbers out of range.
+
     Examples
     --------
     >>> from asysg.simulate import speeds
@@ -192,8 +201,23 @@ def exponential(
     ----------
     mean : float
         Seconds, > 0.
-    read, send, server
+    read, send, server : float or Law
         As for `deterministic`.
+
+    Returns
+    -------
+    Speeds
+
+    Raises
+    ------
+    InvalidArgument
+        For numbers out of range.
+
+    Examples
+    --------
+    >>> from asysg.simulate import speeds
+    >>> print(speeds.exponential(2.0))
+    compute exponential of mean 2 s
     """
     return _speeds(Law.exponential(mean), read, send, server)
 
@@ -214,8 +238,23 @@ def lognormal(
         Standard deviation of their logarithm, >= 0.
     mean : float
         Seconds, > 0.
-    read, send, server
+    read, send, server : float or Law
         As for `deterministic`.
+
+    Returns
+    -------
+    Speeds
+
+    Raises
+    ------
+    InvalidArgument
+        For numbers out of range.
+
+    Examples
+    --------
+    >>> from asysg.simulate import speeds
+    >>> print(speeds.lognormal(0.5, mean=2.0))
+    compute lognormal(0.5) of mean 2 s
     """
     return _speeds(Law.lognormal(spread, mean), read, send, server)
 
@@ -236,8 +275,23 @@ def pareto(
         > 1; up to 2 the variance is infinite.
     mean : float
         Seconds, > 0.
-    read, send, server
+    read, send, server : float or Law
         As for `deterministic`.
+
+    Returns
+    -------
+    Speeds
+
+    Raises
+    ------
+    InvalidArgument
+        For numbers out of range.
+
+    Examples
+    --------
+    >>> from asysg.simulate import speeds
+    >>> print(speeds.pareto(1.5))
+    compute Pareto(1.5) of mean 1 s
     """
     return _speeds(Law.pareto(shape, mean), read, send, server)
 
@@ -257,6 +311,21 @@ def two_classes(slower: float = 4.0, share: float = 0.25, base: Speeds | None = 
         Their share of the workers, in 0..1: the last ``round(share p)`` of p.
     base : Speeds, optional
         Everything else; `deterministic` by default.
+
+    Returns
+    -------
+    Speeds
+
+    Raises
+    ------
+    InvalidArgument
+        For numbers out of range.
+
+    Examples
+    --------
+    >>> from asysg.simulate import speeds
+    >>> speeds.two_classes(4.0, share=0.5).factor(4).tolist()
+    [1.0, 1.0, 4.0, 4.0]
     """
     slower, share = number("slower", slower, above=0), number("share", share, least=0)
     if share > 1:
@@ -292,6 +361,21 @@ def straggler(
         At least 1.
     base : Speeds, optional
         Everything else; `deterministic` by default.
+
+    Returns
+    -------
+    Speeds
+
+    Raises
+    ------
+    InvalidArgument
+        For numbers out of range.
+
+    Examples
+    --------
+    >>> from asysg.simulate import speeds
+    >>> print(speeds.straggler(10, 20))
+    compute 1 s, 1 of them paused from 10 to 20 s
     """
     stop, resume = number("stop", stop, least=0), number("resume", resume)
     workers = integer("workers", workers, least=1)

@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 from tqdm import tqdm
 
 from .. import _figures
@@ -147,7 +147,7 @@ class Interval:
         mean = float(found.mean()) if found.size else float("nan")
         half = float("nan")
         if found.size > 1:
-            quantile = float(stats.t.ppf(0.975, found.size - 1))
+            quantile = float(scipy.stats.t.ppf(0.975, found.size - 1))
             half = quantile * float(found.std(ddof=1)) / float(np.sqrt(found.size))
         return cls(mean, mean - half, mean + half, int(found.size), len(values))
 
@@ -229,12 +229,14 @@ def study(
     workers : sequence of int
         Worker counts, >= 1; 1 is added if it is not there.
     speeds : Speeds, or callable p -> Speeds
+        Of p workers.
     n_replicates : int
         At least 1, each with a target of its own and a seed of its own: all worker counts of a
         replicate draw the same samples, so that chance does not come between them.
     progress : bool
         Show a progress bar of the runs.
     rng : int, Generator, SeedSequence or None
+        Of the runs.
 
     Returns
     -------

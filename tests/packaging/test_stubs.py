@@ -29,7 +29,12 @@ def differences(body: list[ast.stmt], owner: object, where: str) -> list[str]:
             found.append(f"{where}.{name} is not in the module")
         elif isinstance(node, ast.ClassDef):
             found += differences(node.body, getattr(owner, name), f"{where}.{name}")
-        elif isinstance(node, ast.FunctionDef) and not node.decorator_list and name != "__init__":
+        elif (
+            isinstance(node, ast.FunctionDef)
+            and not node.decorator_list
+            # Cython keeps the parameters of neither where `inspect` finds them.
+            and name not in ("__init__", "__new__")
+        ):
             has = list(inspect.signature(getattr(owner, name)).parameters)
             if has != parameters(node):
                 found.append(f"{where}.{name} takes {has}, its stub says {parameters(node)}")
