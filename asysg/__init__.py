@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from . import objectives as objectives
     from . import prox as prox
     from . import simulate as simulate
+    from . import sklearn as sklearn
     from . import steplengths as steplengths
     from . import theory as theory
     from . import verify as verify
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from .diagnosis import diagnose as diagnose
     from .errors import AsysgWarning as AsysgWarning
     from .errors import CertificateError as CertificateError
+    from .errors import ConstantsWarning as ConstantsWarning
     from .errors import DivergenceError as DivergenceError
     from .errors import InvalidArgument as InvalidArgument
     from .errors import MissingPackage as MissingPackage
@@ -40,6 +42,8 @@ __version__ = _version("asysg")
 logging.getLogger("asysg").addHandler(logging.NullHandler())
 
 _MODULES = ("mpi", "objectives", "prox", "simulate", "steplengths", "theory", "verify")
+#: Needs scikit-learn, so that no ``import *`` may name it.
+_OPTIONAL = ("sklearn",)
 _NAMES = {
     "Diagnosis": "diagnosis",
     "diagnose": "diagnosis",
@@ -51,6 +55,7 @@ _NAMES = {
     "Result": "result",
     "InvalidArgument": "errors",
     "CertificateError": "errors",
+    "ConstantsWarning": "errors",
     "DivergenceError": "errors",
     "MissingPackage": "errors",
     "ObjectiveError": "errors",
@@ -60,6 +65,7 @@ _NAMES = {
 __all__ = [
     "AsysgWarning",
     "CertificateError",
+    "ConstantsWarning",
     "Diagnosis",
     "DivergenceError",
     "Intermediate",
@@ -83,7 +89,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in _MODULES:
+    if name in _MODULES or name in _OPTIONAL:
         return importlib.import_module(f".{name}", __name__)
     if name in _NAMES:
         return getattr(importlib.import_module(f".{_NAMES[name]}", __name__), name)
@@ -91,4 +97,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return sorted([*globals(), *__all__, *_OPTIONAL])

@@ -7,11 +7,13 @@ from collections.abc import Collection
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from .errors import InvalidArgument
 
 Vector = NDArray[np.float64]
+#: What x may be computed in.
+DTYPES = ("float64", "float32")
 
 
 def number(
@@ -71,3 +73,11 @@ def choice(name: str, value: Any, allowed: Collection[Any], *, remedy: str = "")
         words = ", ".join(map(repr, allowed))
         raise InvalidArgument.of(name, f"must be one of {words}", value, remedy)
     return value
+
+
+def precision(dtype: DTypeLike) -> str:
+    """Return the name of a type of numbers, given as a word or as NumPy's type."""
+    if isinstance(dtype, type | np.dtype):
+        dtype = np.dtype(dtype).name
+    name: str = choice("dtype", dtype, DTYPES)
+    return name

@@ -188,6 +188,7 @@ def identity(plan: Plan) -> dict[str, Any]:
         "n_fetch": plan.n_fetch,
         "delay": plan.delay,
         "prox": None if plan.prox is None else plan.prox.identity,
+        "dtype": plan.dtype,
     }
 
 

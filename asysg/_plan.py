@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -75,6 +76,7 @@ class Plan:
     record: str | bool = "sampled"
     skip_ahead: bool = False
     prox: Prox | None = None
+    dtype: str = "float64"  # of x
     lazy: bool = False  # its steps wait until an entry is looked at
     n_push: int = 1  # local steps an update is made of (downpour)
     n_fetch: int = 1  # and between two fetches
@@ -104,7 +106,9 @@ class Plan:
         return self.wanted == _adaptive.NAME or self.steps.L is not None
 
     def value(self, x: NDArray[np.float64]) -> float:
-        """Return what is minimised: f(x), or f(x) + h(x)."""
+        """Return what is minimised: f(x), or f(x) + h(x); NaN where f itself is not known."""
+        if not self.objective._has_value:
+            return math.nan
         return float(self.objective.value(x)) + (self.prox.value(x) if self.prox else 0.0)
 
     def gradient(self, x: NDArray[np.float64], k: int) -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import FrameType
 from typing import Any, Protocol, Self
 
@@ -26,7 +26,8 @@ from ._evidence import certify
 from ._plan import Intermediate, Plan, State
 from ._progress import Progress
 from ._recorder import Recorder
-from .errors import InvalidArgument
+from ._single import evidence as of_rounding
+from .errors import InvalidArgument, ObjectiveError
 from .result import STATUS, Result, Staleness, Trace
 
 #: A block of updates should take about this long: the longest wait for Ctrl-C, and the check
@@ -165,7 +166,11 @@ def run(
                     state.marks.append((stop, state.sum_step + engine.sums[0]))
                 if stop in looks and stop not in done_rows:
                     with interrupts.raising():
-                        row = look(plan, engine.x, stop, state.seconds, weight_of.get(stop, 0.0))
+                        weight = weight_of.get(stop, 0.0)
+                        row = look_or_none(plan, engine.x, stop, state.seconds, weight)
+                        if row is None:
+                            status = "failed"
+                            break
                         state.rows.append(row)
                         if bar is not None:
                             bar.fun = row[2]
@@ -317,9 +322,11 @@ class Ending:
     def message(self, plan: Plan, clock: int) -> str:
         """Say it in a sentence or two."""
         said = STATUS[self.status]
-        if self.status == "failed" and self.trouble is not None:
-            _, worker, k = self.trouble
-            where = f"It was computed by worker {worker} for update k = {k + 1} or later."
+        if self.status == "failed":
+            where = f"f or its gradient was to be evaluated after k = {clock} updates."
+            if self.trouble is not None:
+                _, worker, k = self.trouble
+                where = f"It was computed by worker {worker} for update k = {k + 1} or later."
             return f"{said} {where}{plan.objective._failure()}"
         if self.status == "diverged":
             since = f"x is from after k = {self.x_at}"
@@ -349,6 +356,22 @@ def look(
     return clock, seconds, plan.value(x), square, weight
 
 
+def look_or_none(
+    plan: Plan, x: NDArray[np.float64], clock: int, seconds: float, weight: float
+) -> tuple[int, float, float, float, float] | None:
+    """Look, and return None where the objective fails; at x0, before any update, raise its error.
+
+    Not in line in `run`: a signal that strikes before the first statement of a `try` in a `with`
+    would leave that unended.
+    """
+    try:
+        return look(plan, x, clock, seconds, weight)
+    except ObjectiveError:
+        if not clock:
+            raise
+        return None
+
+
 def merged(state: State, engine: Engine, workers: int) -> State:
     """Return the state with what the engine has counted since the run began or went on."""
     return State(
@@ -365,6 +388,16 @@ def merged(state: State, engine: Engine, workers: int) -> State:
         sum_square=state.sum_square + engine.sums[1],
         marks=state.marks,
     )
+
+
+def value_at_the_end(plan: Plan, ending: Ending) -> float:
+    """Return what is minimised at the last x; NaN where the objective failed and fails there."""
+    try:
+        return plan.value(ending.x)
+    except ObjectiveError:
+        if ending.status != "failed":
+            raise
+        return np.nan
 
 
 def staleness(plan: Plan, state: State) -> Staleness:
@@ -394,9 +427,10 @@ def finish(
     if plan.adaptive:
         weight = weights(rows, strata(plan.K, plan.n_records), state)
     trace = Trace(rows[:, 0].astype(np.int64) + 1, seconds, rows[:, 2], rows[:, 3], weight)
+    certified = replace(plan, evidence=(*plan.evidence, *of_rounding(plan, ending.x, state.clock)))
     return Result(
         x=ending.x,
-        fun=plan.value(ending.x),
+        fun=value_at_the_end(plan, ending),
         nit=state.clock,
         success=ending.status == "completed",
         status=ending.status,
@@ -410,6 +444,7 @@ def finish(
         record=plan.record,
         skip_ahead=plan.skip_ahead,
         prox=None if plan.prox is None else str(plan.prox),
+        dtype=plan.dtype,
         n_threads_used=state.workers,
         n_lost=state.overwrites,
         n_recomputed=state.recomputed,
@@ -418,7 +453,7 @@ def finish(
         key=plan.key,
         staleness=seen,
         trace=trace,
-        certificate=certify(plan, seen, trace, ending.status, state),
+        certificate=certify(certified, seen, trace, ending.status, state),
         simulated=plan.simulated,
         scheduler=plan.scheduler,
         sync_every=plan.sync_every,

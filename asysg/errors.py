@@ -8,6 +8,7 @@ from .theory import CertificateError, InvalidArgument
 __all__ = [
     "AsysgWarning",
     "CertificateError",
+    "ConstantsWarning",
     "DivergenceError",
     "InvalidArgument",
     "MissingPackage",
@@ -34,3 +35,7 @@ class MissingPackage(ImportError):
 
 class AsysgWarning(RuntimeWarning):
     """Something is not as it was asked for, and the run goes on: the category of all warnings."""
+
+
+class ConstantsWarning(AsysgWarning):
+    """A constant that is claimed of an objective was seen to be too small."""

@@ -151,10 +151,11 @@ class Result:
 
     Attributes
     ----------
-    x : ndarray of shape (n,)
-        The last iterate (the last finite one if the run diverged).
+    x : ndarray of shape (n,), float64
+        The last iterate (the last finite one if the run diverged); of a run in float32 these are
+        its very numbers, so that ``x.astype("float32")`` loses nothing.
     fun : float
-        f(x), with a proximal term f(x) + h(x).
+        f(x), with a proximal term f(x) + h(x); NaN where the objective has no value.
     nit : int
         Updates done, all workers together.
     success : bool
@@ -170,6 +171,8 @@ class Result:
         Whether updates that are zero by structure were passed over.
     prox : str or None
         The proximal term, in words.
+    dtype : str
+        What x was computed in, "float64" or "float32".
     n_threads_used : int
         Workers that really ran in parallel; 1 for a simulated run.
     n_lost : int
@@ -233,6 +236,7 @@ class Result:
     sync_every: int | None = None
     skip_ahead: bool = False
     prox: str | None = None
+    dtype: str = "float64"
     log: NDArray[Any] | None = field(default=None, repr=False)
     reads: NDArray[np.float64] | None = field(default=None, repr=False)
     cluster: dict[str, Any] | None = field(default=None, repr=False)
@@ -249,7 +253,8 @@ class Result:
             "status": self.status,
             "fun": f"{self.fun:.10g}",
             "nit": f"{self.nit} of {self.n_updates}",
-            "method": f"{self.method}, batch size {self.batch_size}, steplength {gamma}",
+            "method": f"{self.method}, batch size {self.batch_size}, steplength {gamma}"
+            + (", float32" if self.dtype == "float32" else ""),
             "simulated" if self.scheduler else "threads": self.scheduler
             or f"{self.n_threads_used}",
             "largest delay": delay,
@@ -268,12 +273,13 @@ class Result:
         DivergenceError
             If x left the finite numbers.
         ObjectiveError
-            If the objective reported a failure.
+            If the objective reported a failure; from what it raised, where it is Python's.
         """
         if self.status == "diverged":
             raise DivergenceError(self.message)
         if self.status == "failed":
-            raise ObjectiveError(self.message)
+            cause = None if self._plan is None else self._plan.objective._cause()
+            raise ObjectiveError(self.message) from cause
         return self
 
     def to_dict(self) -> dict[str, Any]:

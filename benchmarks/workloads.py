@@ -23,7 +23,7 @@ import inspect
 import itertools
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -44,6 +44,8 @@ Contestants = Iterator[Contestant | Absent]
 STEP = {"W1": 0.1, "W1c": 0.1, "W2": 0.1, "W3": 0.01, "con": 0.01, "sim": 0.1}
 #: What the package is called where it works on ranks.
 RANKS = "asysg ranks"
+#: And where the objective is a user's, compiled by numba.
+OWN = "asysg, own objective"
 #: How the lock-free methods may write; what a version does not offer is reported as absent.
 UPDATES = ("atomic", "lossy", "replica")
 #: Updates that lose nothing: those the goals are about.
@@ -187,6 +189,7 @@ def ours(workload: Workload, p: int, quick: bool) -> Contestants:
     if workload.kind == "con":
         for record in ("sampled", False):
             yield _threads(workload, p, quick, "asysg", record, {})
+        yield _single(workload, p, quick)
         yield _ranks(workload, p, quick)
         return
     for update in UPDATES:
@@ -202,17 +205,35 @@ def ours(workload: Workload, p: int, quick: bool) -> Contestants:
                 yield _threads(workload, p, quick, f"{name}, naive", record, options)
             else:
                 yield _threads(workload, p, quick, name, record, options)
+    if workload.kind in ("W2", "W3"):
+        yield _single(workload, p, quick)
+    if workload.kind == "W1":
+        yield _own(workload, p, quick)
 
 
 METHODS = {"W1": "hogwild", "W1c": "asysg-incon", "W2": "hogwild", "W3": "hogwild"}
 
 
+def _single(workload: Workload, p: int, quick: bool) -> Contestant | Absent:
+    if not accepts(asysg.minimize, "dtype"):
+        return Absent("asysg float32", "this version has no dtype=")
+    options = {"dtype": "float32"}
+    return _threads(workload, p, quick, "asysg float32", "sampled", options, "asysg-con")
+
+
 def _threads(
-    workload: Workload, p: int, quick: bool, name: str, record: str | bool, options: dict[str, Any]
+    workload: Workload,
+    p: int,
+    quick: bool,
+    name: str,
+    record: str | bool,
+    options: dict[str, Any],
+    method: str | None = None,
+    own: Data | None = None,
 ) -> Contestant | Absent:
-    given = data(workload.kind, workload.size, quick)
+    given = own or data(workload.kind, workload.size, quick)
     M = workload.size if workload.kind == "W3" else 1
-    method = METHODS.get(workload.kind, "asysg-con")
+    method = method or METHODS.get(workload.kind, "asysg-con")
     name = name if record == "sampled" else f"{name}, unrecorded"
 
     def run(count: int) -> Reading:
@@ -245,6 +266,17 @@ def _threads(
         run,
         f"asysg.minimize(method={method!r}, record={record!r}{_text(options)})",
     )
+
+
+def _own(workload: Workload, p: int, quick: bool) -> Contestant | Absent:
+    """The same with the user's objective and the defaults of `asysg.minimize`."""
+    try:
+        from .own_objective import objective
+    except ImportError as reason:
+        return Absent(OWN, f"numba is not installed ({reason})")
+    given = data(workload.kind, workload.size, quick)
+    own = replace(given, objective=objective(given))
+    return _threads(workload, p, quick, OWN, "sampled", {}, own=own)
 
 
 def _ranks(workload: Workload, p: int, quick: bool) -> Contestant | Absent:

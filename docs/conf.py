@@ -25,7 +25,7 @@ extensions = [
     # MathJax from an installed package: pages need no network.
     "sphinx-mathjax-offline",
 ]
-exclude_patterns = ["_build", "examples", "gallery/*.ipynb", "gallery/*.md5"]
+exclude_patterns = ["_build", "examples", "figures", "gallery/*.ipynb", "gallery/*.md5"]
 templates_path = ["_templates"]
 default_role = "py:obj"
 # What is written `asysg.…` must exist. Other names in backticks are parameters, mostly, and the
@@ -73,8 +73,8 @@ html_theme_options = {"show_toc_level": 2, "navigation_with_keys": False}
 
 
 COMMANDS = (
-    "run", "diagnose", "plan", "compare", "speedup", "calibrate", "cifar", "phase", "verify",
-    "info",
+    "run", "diagnose", "plan", "compare", "speedup", "calibrate", "cifar", "phase",
+    "reproduce", "verify", "info",
 )  # fmt: skip
 
 

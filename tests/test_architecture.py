@@ -25,6 +25,7 @@ RANKS = {
         "_recorder",
         "_run",
         "_served",
+        "_single",
         "_skip",
         "_update",
     },

@@ -12,7 +12,7 @@
 
 #include <stdint.h>
 
-#define ASYSG_OBJECTIVE "asysg.objective.v3"
+#define ASYSG_OBJECTIVE "asysg.objective.v4"
 
 /* What the functions below return. Anything but ASYSG_OK means failed (a numba cfunc that
  * raised returns 0), and the run stops with that worker's update not applied. */
@@ -68,6 +68,14 @@ typedef struct asysg_objective {
     /* Which coordinates of x `full_partial` i looks at, told as `support` tells it, but one may
      * come several times. NULL: always all n. Only where `full_partial` is given. */
     int64_t (*full_support)(void *self, int64_t i, void *scratch, const void **idx);
+
+    /* g += sum over `count` samples, 1 or more, of the gradient of F(.; sample) at x, all of it in
+     * single precision. NULL: there is none. Where batch_size is not 0, count <= batch_size. `work`
+     * is the memory of work_size doubles. */
+    int (*minibatch32)(void *self, const float *x, const uint64_t *samples, int64_t count,
+                       float *work, float *g);
+    /* `descend` in single precision, of the bits of `minibatch32`; optional where that is given. */
+    int (*descend32)(void *self, float *x, uint64_t sample, float step, float *work);
 } asysg_objective;
 
 #endif

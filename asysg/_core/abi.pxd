@@ -19,6 +19,11 @@ ctypedef int (*full_partial_t)(
 ) noexcept nogil
 ctypedef int64_t (*full_support_t)(void *, int64_t, void *, const void **) noexcept nogil
 
+ctypedef int (*minibatch32_t)(
+    void *, const float *, const uint64_t *, int64_t, float *, float *
+) noexcept nogil
+ctypedef int (*descend32_t)(void *, float *, uint64_t, float, float *) noexcept nogil
+
 cdef extern from "abi.h" nogil:
     const char *ASYSG_OBJECTIVE
     enum:
@@ -43,6 +48,8 @@ cdef extern from "abi.h" nogil:
         int64_t batch_size
         full_partial_t full_partial
         full_support_t full_support
+        minibatch32_t minibatch32
+        descend32_t descend32
 
 
 cdef inline int gradients(
@@ -59,6 +66,20 @@ cdef inline int gradients(
     while m < count:
         piece = min(f.batch_size, count - m)
         if f.minibatch(f.self, x, samples + m, piece, work, g) != ASYSG_OK:
+            return 0
+        m += piece
+    return ASYSG_OK
+
+
+cdef inline int gradients32(
+    const asysg_objective *f, const float *x, const uint64_t *samples, int64_t count,
+    float *work, float *g,
+) noexcept nogil:
+    """`gradients` in single precision, of an objective that has `minibatch32`."""
+    cdef int64_t m = 0, piece
+    while m < count:
+        piece = min(f.batch_size, count - m) if f.batch_size else count
+        if f.minibatch32(f.self, x, samples + m, piece, work, g) != ASYSG_OK:
             return 0
         m += piece
     return ASYSG_OK

@@ -6,7 +6,7 @@ from cpython.pycapsule cimport PyCapsule_GetPointer, PyCapsule_IsValid
 from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.stdlib cimport free, malloc
 
-from .abi cimport ASYSG_OBJECTIVE, ASYSG_OK, asysg_objective, gradients
+from .abi cimport ASYSG_OBJECTIVE, ASYSG_OK, asysg_objective, gradients, gradients32
 from .full cimport full_gradient, full_partial, full_value, full_work_size
 
 from ..errors import InvalidArgument, ObjectiveError
@@ -154,6 +154,34 @@ def minibatch(capsule, x, samples, out=None):
     if count:
         with nogil:
             code = gradients(f, &at[0], &word[0], count, work, &g[0])
+    free(work)
+    if code != ASYSG_OK:
+        raise failure("gradient", f"one of {list(samples)}")
+    return result
+
+
+def minibatch32(capsule, x, samples, out=None):
+    """Return `minibatch` as an update in single precision adds it: x and the sum are float32.
+
+    Raises InvalidArgument for objectives that do not compute in it.
+    """
+    cdef asysg_objective *f = unpack(capsule)
+    cdef const float[::1] at = np.ascontiguousarray(point(f, x), dtype=np.float32)
+    words = np.array([sample_word(f, int(sample)) for sample in samples], dtype=np.uint64)
+    cdef uint64_t[::1] word = words
+    cdef int64_t count = len(words)
+    result = np.zeros(f.n, dtype=np.float32) if out is None else out
+    cdef float[::1] g = result
+    cdef int code = ASYSG_OK
+    cdef double *work
+    if f.minibatch32 == NULL:
+        raise InvalidArgument("dtype must be 'float64' for this objective, got 'float32'.")
+    if g.shape[0] != f.n:
+        raise InvalidArgument(f"out must have shape ({f.n},), got ({g.shape[0]},).")
+    work = scratch(f)
+    if count:
+        with nogil:
+            code = gradients32(f, &at[0], &word[0], count, <float *>work, &g[0])
     free(work)
     if code != ASYSG_OK:
         raise failure("gradient", f"one of {list(samples)}")

@@ -2,6 +2,11 @@
 
 from typing import Any
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+def rounded(values: ArrayLike) -> NDArray[np.float32]: ...
+
 class Kernel:
     @property
     def capsule(self) -> Any: ...
@@ -9,3 +14,4 @@ class Kernel:
     def n(self) -> int: ...
     @property
     def n_samples(self) -> int: ...
+    def single(self) -> bool: ...

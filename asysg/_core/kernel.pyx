@@ -6,6 +6,17 @@ from cpython.ref cimport Py_DECREF, Py_INCREF
 
 from .abi cimport ASYSG_OBJECTIVE
 
+import numpy as np
+
+
+def rounded(values):
+    """Return numbers in single precision; raise OverflowError where one is beyond its range."""
+    with np.errstate(over="ignore"):
+        found = np.asarray(values).astype(np.float32)
+    if not np.isfinite(found).all():
+        raise OverflowError("numbers must be finite in single precision.")
+    return found
+
 
 cdef void release(object capsule) noexcept:
     """Drop the reference by which a capsule keeps its kernel alive."""
@@ -38,6 +49,10 @@ cdef class Kernel:
     def n_samples(self):
         """Number of samples; 0 for a stream."""
         return self.abi.n_samples
+
+    def single(self):
+        """Make ready the gradients in single precision, once; return whether there are any."""
+        return self.abi.minibatch32 != NULL
 
     cdef int prepare(self) except -1:
         """Make ready what `full_partial` is fast with, once; nothing here."""

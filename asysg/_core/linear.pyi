@@ -18,6 +18,8 @@ class Linear(Kernel):
         indices: NDArray[Any] | None = None,
         scale: float = 1.0,
         reg: float = 0.0,
+        weight: NDArray[np.float64] | None = None,
+        free: int = 0,
     ) -> None: ...
     @property
     def nbytes(self) -> int: ...

@@ -1,6 +1,7 @@
 """Finite sums of a scalar function of a linear model, dense or CSR, maybe regularised.
 
-F(x; j) = psi(a_j'x; b_j) + reg * sum_i x_i^2 / (1 + x_i^2), and f is the mean over j.
+F(x; j) = w_j psi(a_j'x; b_j) + reg * sum_i x_i^2 / (1 + x_i^2), and f is the mean over j. The sum
+goes over the first coordinates only, where the last ones are not penalised.
 """
 
 from libc.math cimport isfinite
@@ -25,8 +26,11 @@ from .rows cimport (
     row_touch,
     rows_t,
 )
+from .vector cimport asysg_axpy32, asysg_descend32, asysg_dot32
 
 import numpy as np
+
+from .kernel import rounded
 
 
 cdef inline double penalty(const linear_t *p, const double *x) noexcept nogil:
@@ -34,7 +38,7 @@ cdef inline double penalty(const linear_t *p, const double *x) noexcept nogil:
     cdef double total = 0.0
     if p.reg == 0.0:
         return 0.0
-    for i in range(p.rows.n):
+    for i in range(p.penalised):
         total += losses.saturating(x[i])
     return p.reg * total
 
@@ -42,12 +46,23 @@ cdef inline double penalty(const linear_t *p, const double *x) noexcept nogil:
 cdef inline void penalty_add(const linear_t *p, const double *x, double *g) noexcept nogil:
     cdef int64_t i
     if p.reg != 0.0:
-        for i in range(p.rows.n):
+        for i in range(p.penalised):
             g[i] += p.reg * losses.saturating_slope(x[i])
 
 
-cdef inline double slope(const linear_t *p, row_t r, const double *x) noexcept nogil:
-    return p.slope(row_dot(r, x), r.b, p.scale)
+cdef inline double weighted(const linear_t *p, int64_t j, double c) noexcept nogil:
+    """w_j c; nothing of a sample without weight, even where its c is infinite."""
+    if p.weight == NULL:
+        return c
+    return p.weight[j] * c if p.weight[j] != 0.0 else 0.0
+
+
+cdef inline double slope(const linear_t *p, row_t r, int64_t j, const double *x) noexcept nogil:
+    return weighted(p, j, p.slope(row_dot(r, x), r.b, p.scale))
+
+
+cdef inline double loss(const linear_t *p, row_t r, int64_t j, const double *x) noexcept nogil:
+    return weighted(p, j, p.loss(row_dot(r, x), r.b, p.scale))
 
 
 cdef int value(
@@ -55,7 +70,7 @@ cdef int value(
 ) noexcept nogil:
     cdef const linear_t *p = <const linear_t *>self
     cdef row_t r = row(&p.rows, <int64_t>sample)
-    out[0] = p.loss(row_dot(r, x), r.b, p.scale) + penalty(p, x)
+    out[0] = loss(p, r, <int64_t>sample, x) + penalty(p, x)
     return ASYSG_OK
 
 
@@ -64,7 +79,7 @@ cdef int gradient(
 ) noexcept nogil:
     cdef const linear_t *p = <const linear_t *>self
     cdef row_t r = row(&p.rows, <int64_t>sample)
-    row_add(r, slope(p, r, x), g)
+    row_add(r, slope(p, r, <int64_t>sample, x), g)
     penalty_add(p, x, g)
     return ASYSG_OK
 
@@ -77,8 +92,8 @@ cdef int partial(
     cdef int64_t at = row_find(r, i)
     cdef double found = 0.0
     if at >= 0:
-        found = slope(p, r, x) * r.a[at]
-    if p.reg != 0.0:
+        found = slope(p, r, <int64_t>sample, x) * r.a[at]
+    if p.reg != 0.0 and i < p.penalised:
         found += p.reg * losses.saturating_slope(x[i])
     out[0] += found
     return ASYSG_OK
@@ -89,7 +104,7 @@ cdef int descend(
 ) noexcept nogil:
     cdef const linear_t *p = <const linear_t *>self
     cdef row_t r = row(&p.rows, <int64_t>sample)
-    cdef double g, c = slope(p, r, x)
+    cdef double g, c = slope(p, r, <int64_t>sample, x)
     cdef int64_t i, t = 0
     if p.reg == 0.0:
         row_descend(r, step, c, x)
@@ -99,7 +114,51 @@ cdef int descend(
         if t < r.count and row_column(r, t) == i:
             g += c * r.a[t]
             t += 1
-        g += p.reg * losses.saturating_slope(x[i])
+        if i < p.penalised:
+            g += p.reg * losses.saturating_slope(x[i])
+        x[i] -= step * g
+    return ASYSG_OK
+
+
+cdef inline float slope32(
+    const linear_t *p, uint64_t sample, const float *x, const float **a
+) noexcept nogil:
+    """The slope of one sample, computed in double precision from a dot product in single."""
+    a[0] = p.data32 + <int64_t>sample * p.rows.n
+    cdef double c = p.slope(asysg_dot32(a[0], x, p.rows.n), p.rows.b[sample], p.scale)
+    return <float>weighted(p, <int64_t>sample, c)
+
+
+cdef int minibatch32(
+    void *self, const float *x, const uint64_t *samples, int64_t count, float *work, float *g
+) noexcept nogil:
+    cdef const linear_t *p = <const linear_t *>self
+    cdef int64_t m, i
+    cdef const float *a = NULL
+    cdef float c
+    for m in range(count):
+        c = slope32(p, samples[m], x, &a)
+        asysg_axpy32(c, a, g, p.rows.n)
+        if p.reg != 0.0:
+            for i in range(p.penalised):
+                g[i] += <float>(p.reg * losses.saturating_slope(x[i]))
+    return ASYSG_OK
+
+
+cdef int descend32(
+    void *self, float *x, uint64_t sample, float step, float *work
+) noexcept nogil:
+    cdef const linear_t *p = <const linear_t *>self
+    cdef int64_t i
+    cdef const float *a = NULL
+    cdef float g, c = slope32(p, sample, x, &a)
+    if p.reg == 0.0:
+        asysg_descend32(step, c, a, x, p.rows.n)
+        return ASYSG_OK
+    for i in range(p.rows.n):
+        g = 0 + c * a[i]
+        if i < p.penalised:
+            g += <float>(p.reg * losses.saturating_slope(x[i]))
         x[i] -= step * g
     return ASYSG_OK
 
@@ -117,7 +176,7 @@ cdef int64_t support(
     if i < 0 and p.reg != 0.0:
         return -1
     if i >= 0 and row_find(r, i) < 0:
-        if p.reg == 0.0:
+        if p.reg == 0.0 or i >= p.penalised:
             return 0
         if r.narrow != NULL:
             (<int32_t *>scratch)[0] = <int32_t>i
@@ -139,7 +198,7 @@ cdef int full_value(void *self, const double *x, double *work, double *out) noex
     cdef row_t r
     for j in range(p.rows.n_samples):
         r = row(&p.rows, j)
-        total += p.loss(row_dot(r, x), r.b, p.scale)
+        total += loss(p, r, j, x)
     out[0] = total / <double>p.rows.n_samples + penalty(p, x)
     return ASYSG_OK
 
@@ -150,7 +209,7 @@ cdef int full_gradient(void *self, const double *x, double *work, double *g) noe
     cdef row_t r
     for j in range(p.rows.n_samples):
         r = row(&p.rows, j)
-        row_add(r, slope(p, r, x) / <double>p.rows.n_samples, g)
+        row_add(r, slope(p, r, j, x) / <double>p.rows.n_samples, g)
     penalty_add(p, x, g)
     return ASYSG_OK
 
@@ -161,17 +220,18 @@ cdef int full_partial(
     """Of all rows those that contain i, in their order, found by the index or one by one."""
     cdef const linear_t *p = <const linear_t *>self
     cdef double total = 0.0
-    cdef int64_t k, at, first = 0, last = p.rows.n_samples
+    cdef int64_t j, k, at, first = 0, last = p.rows.n_samples
     cdef row_t r
     if p.column != NULL:
         first, last = p.column[i], p.column[i + 1]
     for k in range(first, last):
-        r = row(&p.rows, k if p.column == NULL else p.row_of[k])
+        j = k if p.column == NULL else p.row_of[k]
+        r = row(&p.rows, j)
         at = row_find(r, i)
         if at >= 0:
-            total += slope(p, r, x) * r.a[at]
+            total += slope(p, r, j, x) * r.a[at]
     total /= <double>p.rows.n_samples
-    if p.reg != 0.0:
+    if p.reg != 0.0 and i < p.penalised:
         total += p.reg * losses.saturating_slope(x[i])
     out[0] += total
     return ASYSG_OK
@@ -202,21 +262,26 @@ cdef class Linear(Kernel):
 
     `start` is int64; `indices` is int32 or int64, sorted and distinct within each row (see
     `csr_flaw`). Packed: `data` and `start` are what `pack` returns, and `b` and `indices` None.
-    Arrays are referenced, not copied, and may be read-only or memory-mapped.
+    Arrays are referenced, not copied, and may be read-only or memory-mapped. `weight` has an entry
+    for every sample; the last `free` coordinates are not penalised.
     """
 
     def __cinit__(
         self, str loss, int64_t n, data, b, start=None, indices=None, double scale=1.0,
-        double reg=0.0,
+        double reg=0.0, weight=None, int64_t free=0,
     ):
         if b is None:
             data = aligned(data)
-        self.arguments = (loss, n, data, b, start, indices, scale, reg)
+        self.arguments = (loss, n, data, b, start, indices, scale, reg, weight, free)
         self.data = data
         self.model.rows.n = n
         self.model.rows.data = &self.data[0]
         self.model.scale = scale
         self.model.reg = reg
+        self.model.penalised = n - free
+        if weight is not None:
+            self.weight = weight
+            self.model.weight = &self.weight[0]
         self.abi.index_size = 8
         if b is not None:
             self.b = b
@@ -262,8 +327,24 @@ cdef class Linear(Kernel):
     @property
     def nbytes(self):
         """Bytes of the arrays that this objective is computed from, referenced ones included."""
-        held = self.arguments + (self.index or ())
+        held = (*self.arguments, *(self.index or ()), self.rounded)
         return sum(array.nbytes for array in held if isinstance(array, np.ndarray))
+
+    def single(self):
+        """Keep a copy of dense rows in single precision; return whether they are dense.
+
+        Raises OverflowError if an entry is beyond its range.
+        """
+        cdef const float[::1] view
+        if self.model.rows.start != NULL:
+            return False
+        if self.rounded is None:
+            self.rounded = rounded(self.data)
+            view = self.rounded
+            self.model.data32 = &view[0]
+            self.abi.minibatch32 = minibatch32
+            self.abi.descend32 = descend32
+        return True
 
     cdef int prepare(self) except -1:
         """Index sparse rows by column: a partial derivative of f then goes to its rows at once.
@@ -287,7 +368,7 @@ cdef class Linear(Kernel):
                     looks[i] += r.count
             for i in range(n):
                 column[i + 1] += column[i]
-                if looks[i] == 0 and p.reg != 0.0:
+                if looks[i] == 0 and p.reg != 0.0 and i < p.penalised:
                     looks[i] = -1  # no row names i, but the regulariser looks at it
                 elif looks[i] >= n:
                     looks[i] = -1
@@ -341,6 +422,8 @@ cdef class Linear(Kernel):
             p.loss, p.slope = losses.geman, losses.geman_slope
         elif loss == "cauchy":
             p.loss, p.slope = losses.cauchy, losses.cauchy_slope
+        elif loss == "squared":
+            p.loss, p.slope = losses.squared, losses.squared_slope
         elif loss == "amplitude":
             p.loss, p.slope = losses.amplitude, losses.amplitude_slope
         else:

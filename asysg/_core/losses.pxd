@@ -90,6 +90,15 @@ cdef inline double cauchy_slope(double z, double b, double scale) noexcept nogil
     return scale * (u / (1.0 + u * u) if fabs(u) <= 1.0 else 1.0 / (u + 1.0 / u))
 
 
+cdef inline double squared(double z, double b, double scale) noexcept nogil:
+    cdef double r = z - b
+    return 0.5 * r * r
+
+
+cdef inline double squared_slope(double z, double b, double scale) noexcept nogil:
+    return z - b
+
+
 cdef inline double amplitude(double z, double b, double scale) noexcept nogil:
     cdef double r = hypot(1.0, z) - b
     return 0.5 * r * r

@@ -8,11 +8,11 @@ minibatch, each of these for all its samples, one row per sample, after the rows
 from libc.math cimport exp, log
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcpy
-from scipy.linalg.cython_blas cimport dgemm
+from scipy.linalg.cython_blas cimport dgemm, sgemm
 
 from .abi cimport ASYSG_OK
 from .kernel cimport Kernel
-from .vector cimport asysg_axpy, asysg_axpy_step, asysg_descend, asysg_dot, asysg_tanh
+from .vector cimport axpy, axpy_step, descend_along, dot, real_t, tanh_all
 
 cdef enum:
     MAX_LAYERS = 32
@@ -32,35 +32,45 @@ ctypedef struct network_t:
     const double *targets
 
 
-cdef inline const double *layer_input(
-    const network_t *p, int64_t layer, uint64_t sample, const double *work
+cdef inline const double *inputs_of(const network_t *p, uint64_t sample) noexcept nogil:
+    return p.inputs + <int64_t>sample * p.size[0]
+
+
+cdef inline void copy_inputs(const network_t *p, uint64_t sample, real_t *inputs) noexcept nogil:
+    """Copy the inputs of a sample; rounded, in single precision: they are kept in double alone."""
+    cdef const double *row = inputs_of(p, sample)
+    cdef int64_t i
+    for i in range(p.size[0]):
+        inputs[i] = <real_t>row[i]
+
+
+cdef inline const real_t *layer_input(
+    const network_t *p, int64_t layer, const real_t *inputs, const real_t *work
 ) noexcept nogil:
-    if layer == 0:
-        return p.inputs + <int64_t>sample * p.size[0]
-    return work + p.outputs[layer - 1]
+    return inputs if layer == 0 else work + p.outputs[layer - 1]
 
 
 cdef void forward(
-    const network_t *p, const double *x, uint64_t sample, double *work
+    const network_t *p, const real_t *x, const real_t *inputs, real_t *work
 ) noexcept nogil:
-    cdef const double *a
-    cdef const double *w
-    cdef const double *bias
-    cdef double *out
+    cdef const real_t *a
+    cdef const real_t *w
+    cdef const real_t *bias
+    cdef real_t *out
     cdef int64_t layer, o, fan_in
     for layer in range(p.depth):
         fan_in = p.size[layer]
-        a = layer_input(p, layer, sample, work)
+        a = layer_input(p, layer, inputs, work)
         w = x + p.weights[layer]
         bias = w + fan_in * p.size[layer + 1]
         out = work + p.outputs[layer]
         for o in range(p.size[layer + 1]):
-            out[o] = asysg_dot(w + o * fan_in, a, fan_in) + bias[o]
+            out[o] = dot(w + o * fan_in, a, fan_in) + bias[o]
         if layer + 1 < p.depth:
-            asysg_tanh(out, p.size[layer + 1])
+            tanh_all(out, p.size[layer + 1])
 
 
-cdef double loss(const network_t *p, uint64_t sample, const double *z, double *d) noexcept nogil:
+cdef double loss(const network_t *p, uint64_t sample, const real_t *z, real_t *d) noexcept nogil:
     """The loss at the outputs z; its derivative into d, unless that is NULL."""
     cdef int64_t m = p.size[p.depth]
     cdef int64_t k
@@ -72,7 +82,7 @@ cdef double loss(const network_t *p, uint64_t sample, const double *z, double *d
         for k in range(m):
             total += (z[k] - t[k]) * (z[k] - t[k])
             if d != NULL:
-                d[k] = z[k] - t[k]
+                d[k] = <real_t>(z[k] - t[k])
         return 0.5 * total
     top = z[0]
     for k in range(1, m):
@@ -81,99 +91,101 @@ cdef double loss(const network_t *p, uint64_t sample, const double *z, double *d
         total += exp(z[k] - top)
     if d != NULL:
         for k in range(m):
-            d[k] = exp(z[k] - top) / total
-        d[p.labels[sample]] -= 1.0
+            d[k] = <real_t>(exp(z[k] - top) / total)
+        d[p.labels[sample]] -= 1
     return log(total) - (z[p.labels[sample]] - top)
 
 
 cdef void backward(
-    const network_t *p, const double *x, uint64_t sample, double *work, int64_t last, double *g
+    const network_t *p, const real_t *x, const real_t *inputs, uint64_t sample, real_t *work,
+    int64_t last, real_t *g,
 ) noexcept nogil:
     """Derivatives in the inputs of all units from the outputs down to layer `last`.
 
     Gradients go into g on the way, unless it is NULL.
     """
-    cdef double *d
-    cdef double *below
-    cdef const double *a
-    cdef const double *w
+    cdef real_t *d
+    cdef real_t *below
+    cdef const real_t *a
+    cdef const real_t *w
     cdef int64_t layer, o, fan_in, fan_out
     loss(p, sample, work + p.outputs[p.depth - 1], work + p.units + p.outputs[p.depth - 1])
     for layer in range(p.depth - 1, last - 1, -1):
         fan_in = p.size[layer]
         fan_out = p.size[layer + 1]
-        a = layer_input(p, layer, sample, work)
+        a = layer_input(p, layer, inputs, work)
         w = x + p.weights[layer]
         d = work + p.units + p.outputs[layer]
         if g != NULL:
             for o in range(fan_out):
-                asysg_axpy(d[o], a, g + p.weights[layer] + o * fan_in, fan_in)
-            asysg_axpy(1.0, d, g + p.weights[layer] + fan_in * fan_out, fan_out)
+                axpy(d[o], a, g + p.weights[layer] + o * fan_in, fan_in)
+            axpy(<real_t>1, d, g + p.weights[layer] + fan_in * fan_out, fan_out)
         if layer > last:
             below = work + p.units + p.outputs[layer - 1]
             for o in range(fan_in):
-                below[o] = 0.0
+                below[o] = 0
             for o in range(fan_out):
-                asysg_axpy(d[o], w + o * fan_in, below, fan_in)
+                axpy(d[o], w + o * fan_in, below, fan_in)
             for o in range(fan_in):
-                below[o] *= 1.0 - a[o] * a[o]
+                below[o] *= 1 - a[o] * a[o]
 
 
-cdef int descend(
-    void *self, double *x, uint64_t sample, double step, double *work
+cdef void step_through(
+    const network_t *p, real_t *x, const real_t *inputs, uint64_t sample, real_t step, real_t *work
 ) noexcept nogil:
     """The step of one sample; each row of weights is read and written in one pass."""
-    cdef const network_t *p = <const network_t *>self
-    cdef double *d
-    cdef double *below
-    cdef double *w
-    cdef const double *a
+    cdef real_t *d
+    cdef real_t *below
+    cdef real_t *w
+    cdef const real_t *a
     cdef int64_t layer, o, fan_in, fan_out
-    forward(p, x, sample, work)
+    forward(p, x, inputs, work)
     loss(p, sample, work + p.outputs[p.depth - 1], work + p.units + p.outputs[p.depth - 1])
     for layer in range(p.depth - 1, -1, -1):
         fan_in = p.size[layer]
         fan_out = p.size[layer + 1]
-        a = layer_input(p, layer, sample, work)
+        a = layer_input(p, layer, inputs, work)
         w = x + p.weights[layer]
         d = work + p.units + p.outputs[layer]
         if layer == 0:
             for o in range(fan_out):
-                asysg_descend(step, d[o], a, w + o * fan_in, fan_in)
+                descend_along(step, d[o], a, w + o * fan_in, fan_in)
         else:
             below = work + p.units + p.outputs[layer - 1]
             for o in range(fan_in):
-                below[o] = 0.0
+                below[o] = 0
             for o in range(fan_out):
-                asysg_axpy_step(d[o], step, a, w + o * fan_in, below, fan_in)
+                axpy_step(d[o], step, a, w + o * fan_in, below, fan_in)
             for o in range(fan_in):
-                below[o] *= 1.0 - a[o] * a[o]
-        asysg_descend(step, 1.0, d, w + fan_in * fan_out, fan_out)
-    return ASYSG_OK
+                below[o] *= 1 - a[o] * a[o]
+        descend_along(step, <real_t>1, d, w + fan_in * fan_out, fan_out)
 
 
 cdef void product(
     char *first, char *second, int64_t rows, int64_t columns, int64_t inner,
-    const double *a, int64_t width_a, const double *b, int64_t width_b, double add, double *out,
+    const real_t *a, int64_t width_a, const real_t *b, int64_t width_b, real_t add, real_t *out,
 ) noexcept nogil:
-    """out = first(a) second(b) + add * out, by columns: BLAS's dgemm with the dialect's widths.
+    """out = first(a) second(b) + add * out, by columns: BLAS's gemm with the dialect's widths.
 
     A matrix stored by rows is its own transpose stored by columns; so products of ours are asked
     for in reverse order. BLAS takes no const, and changes neither.
     """
     cdef int m = <int>rows, n = <int>columns, k = <int>inner
     cdef int lda = <int>width_a, ldb = <int>width_b
-    cdef double one = 1.0
-    dgemm(first, second, &m, &n, &k, &one, <double *>a, &lda, <double *>b, &ldb, &add, out, &m)
+    cdef real_t one = 1
+    if real_t is float:
+        sgemm(first, second, &m, &n, &k, &one, <float *>a, &lda, <float *>b, &ldb, &add, out, &m)
+    else:
+        dgemm(first, second, &m, &n, &k, &one, <double *>a, &lda, <double *>b, &ldb, &add, out, &m)
 
 
 cdef void forward_all(
-    const network_t *p, const double *x, const double *inputs, int64_t count, double *outputs
+    const network_t *p, const real_t *x, const real_t *inputs, int64_t count, real_t *outputs
 ) noexcept nogil:
     """The outputs of all layers for `count` rows of inputs, layer by layer."""
-    cdef const double *a = inputs
-    cdef const double *w
-    cdef double *out
+    cdef const real_t *a = inputs
+    cdef const real_t *w
+    cdef real_t *out
     cdef int64_t layer, c, fan_in, fan_out
     for layer in range(p.depth):
         fan_in = p.size[layer]
@@ -181,24 +193,25 @@ cdef void forward_all(
         w = x + p.weights[layer]
         out = outputs + count * p.outputs[layer]
         for c in range(count):
-            memcpy(out + c * fan_out, w + fan_in * fan_out, fan_out * sizeof(double))
-        product(b"T", b"N", fan_out, count, fan_in, w, fan_in, a, fan_in, 1.0, out)
+            memcpy(out + c * fan_out, w + fan_in * fan_out, fan_out * sizeof(real_t))
+        product(b"T", b"N", fan_out, count, fan_in, w, fan_in, a, fan_in, <real_t>1, out)
         if layer + 1 < p.depth:
-            asysg_tanh(out, count * fan_out)
+            tanh_all(out, count * fan_out)
         a = out
 
 
 cdef void add_minibatch(
-    const network_t *p, const double *x, const double *inputs, const int64_t *rows,
-    int64_t count, double *work, double *g,
+    const network_t *p, const real_t *x, const real_t *inputs, const int64_t *rows,
+    int64_t count, real_t *work, real_t *g,
 ) noexcept nogil:
     """g += the sum of the gradients at `count` rows of inputs, whose numbers are `rows`."""
-    cdef double *outputs = work
-    cdef double *slopes = work + count * p.units
-    cdef double *d
-    cdef double *below
-    cdef const double *a
-    cdef const double *w
+    cdef real_t *outputs = work
+    cdef real_t *slopes = work + count * p.units
+    cdef real_t *d
+    cdef real_t *below
+    cdef real_t *biases
+    cdef const real_t *a
+    cdef const real_t *w
     cdef int64_t layer, c, o, fan_in, fan_out = p.size[p.depth]
     forward_all(p, x, inputs, count, outputs)
     d = slopes + count * p.outputs[p.depth - 1]
@@ -213,28 +226,64 @@ cdef void add_minibatch(
         w = x + p.weights[layer]
         d = slopes + count * p.outputs[layer]
         product(
-            b"N", b"T", fan_in, fan_out, count, a, fan_in, d, fan_out, 1.0, g + p.weights[layer]
+            b"N", b"T", fan_in, fan_out, count, a, fan_in, d, fan_out, <real_t>1,
+            g + p.weights[layer],
         )
+        biases = g + p.weights[layer] + fan_in * fan_out
         for c in range(count):
-            asysg_axpy(1.0, d + c * fan_out, g + p.weights[layer] + fan_in * fan_out, fan_out)
+            axpy(<real_t>1, d + c * fan_out, biases, fan_out)
         if layer > 0:
             below = slopes + count * p.outputs[layer - 1]
-            product(b"N", b"N", fan_in, count, fan_out, w, fan_in, d, fan_out, 0.0, below)
+            product(b"N", b"N", fan_in, count, fan_out, w, fan_in, d, fan_out, <real_t>0, below)
             for o in range(count * fan_in):
-                below[o] *= 1.0 - a[o] * a[o]
+                below[o] *= 1 - a[o] * a[o]
+
+
+cdef int add_samples(
+    const network_t *p, const real_t *x, const uint64_t *samples, int64_t count, real_t *work,
+    real_t *g,
+) noexcept nogil:
+    """g += the sum of the gradients of at most BATCH samples, whose inputs are copied together."""
+    cdef int64_t c
+    cdef real_t *inputs = work + BATCH * 2 * p.units
+    for c in range(count):
+        copy_inputs(p, samples[c], inputs + c * p.size[0])
+    if real_t is float:
+        if count == 1:  # two products of a matrix and a vector; in double precision `gradient`
+            forward(p, x, inputs, work)
+            backward(p, x, inputs, samples[0], work, 0, g)
+            return ASYSG_OK
+    add_minibatch(p, x, inputs, <const int64_t *>samples, count, work, g)
+    return ASYSG_OK
 
 
 cdef int minibatch(
     void *self, const double *x, const uint64_t *samples, int64_t count, double *work, double *g
 ) noexcept nogil:
+    return add_samples(<const network_t *>self, x, samples, count, work, g)
+
+
+cdef int minibatch32(
+    void *self, const float *x, const uint64_t *samples, int64_t count, float *work, float *g
+) noexcept nogil:
+    return add_samples(<const network_t *>self, x, samples, count, work, g)
+
+
+cdef int descend(
+    void *self, double *x, uint64_t sample, double step, double *work
+) noexcept nogil:
     cdef const network_t *p = <const network_t *>self
-    cdef int64_t c, wide = p.size[0]
-    cdef double *inputs = work + BATCH * 2 * p.units
-    for c in range(count):
-        memcpy(
-            inputs + c * wide, p.inputs + <int64_t>samples[c] * wide, wide * sizeof(double)
-        )
-    add_minibatch(p, x, inputs, <const int64_t *>samples, count, work, g)
+    step_through(p, x, inputs_of(p, sample), sample, step, work)
+    return ASYSG_OK
+
+
+cdef int descend32(
+    void *self, float *x, uint64_t sample, float step, float *work
+) noexcept nogil:
+    cdef const network_t *p = <const network_t *>self
+    cdef float *inputs = work + BATCH * 2 * p.units
+    copy_inputs(p, sample, inputs)
+    step_through(p, x, inputs, sample, step, work)
     return ASYSG_OK
 
 
@@ -248,7 +297,8 @@ cdef int full_value(void *self, const double *x, double *work, double *out) noex
         forward_all(p, x, p.inputs + first * p.size[0], count, work)
         for c in range(count):
             total += loss(
-                p, first + c, work + count * p.outputs[p.depth - 1] + c * fan_out, NULL
+                p, first + c, work + count * p.outputs[p.depth - 1] + c * fan_out,
+                <double *>NULL,
             )
     out[0] = total / <double>p.n_samples
     return ASYSG_OK
@@ -274,8 +324,8 @@ cdef int value(
     void *self, const double *x, uint64_t sample, double *work, double *out
 ) noexcept nogil:
     cdef const network_t *p = <const network_t *>self
-    forward(p, x, sample, work)
-    out[0] = loss(p, sample, work + p.outputs[p.depth - 1], NULL)
+    forward(p, x, inputs_of(p, sample), work)
+    out[0] = loss(p, sample, work + p.outputs[p.depth - 1], <double *>NULL)
     return ASYSG_OK
 
 
@@ -283,8 +333,8 @@ cdef int gradient(
     void *self, const double *x, uint64_t sample, double *work, double *g
 ) noexcept nogil:
     cdef const network_t *p = <const network_t *>self
-    forward(p, x, sample, work)
-    backward(p, x, sample, work, 0, g)
+    forward(p, x, inputs_of(p, sample), work)
+    backward(p, x, inputs_of(p, sample), sample, work, 0, g)
     return ASYSG_OK
 
 
@@ -297,13 +347,13 @@ cdef int partial(
     cdef int64_t fan_in
     while i >= p.weights[layer + 1]:
         layer += 1
-    forward(p, x, sample, work)
-    backward(p, x, sample, work, layer, NULL)
+    forward(p, x, inputs_of(p, sample), work)
+    backward(p, x, inputs_of(p, sample), sample, work, layer, <double *>NULL)
     cdef const double *d = work + p.units + p.outputs[layer]
     i -= p.weights[layer]
     fan_in = p.size[layer]
     if i < fan_in * p.size[layer + 1]:
-        out[0] += d[i // fan_in] * layer_input(p, layer, sample, work)[i % fan_in]
+        out[0] += d[i // fan_in] * layer_input(p, layer, inputs_of(p, sample), work)[i % fan_in]
     else:
         out[0] += d[i - fan_in * p.size[layer + 1]]
     return ASYSG_OK
@@ -351,3 +401,5 @@ cdef class Network(Kernel):
         self.abi.full_gradient = full_gradient
         self.abi.descend = descend
         self.abi.minibatch = minibatch
+        self.abi.minibatch32 = minibatch32
+        self.abi.descend32 = descend32

@@ -8,6 +8,7 @@ from libc.math cimport M_PI, cos, log, sin, sqrt
 from libc.stdint cimport int64_t, uint64_t
 
 from .rng cimport asysg_below, asysg_unit, asysg_word
+from .vector cimport real_t
 
 cdef enum:
     NO_NOISE
@@ -63,7 +64,7 @@ cdef inline double noise_entry(const noise_t *z, uint64_t sample, int64_t i) noe
     return 0.0
 
 
-cdef inline void noise_add(const noise_t *z, uint64_t sample, double *g) noexcept nogil:
+cdef inline void noise_add(const noise_t *z, uint64_t sample, real_t *g) noexcept nogil:
     """g += zeta, entry by entry equal to `noise_entry`, cheaper where entries share a draw."""
     cdef int64_t i, block
     cdef double radius, angle, size

@@ -210,12 +210,12 @@ cdef void downpour(Run *r, int64_t w, Worker *me) noexcept nogil:
     if not next_draw(r, me):
         return
     if me.pushed == 0:
-        serve(r, w, me, me.total, 0, True, False, &me.start)
+        serve(r, w, me, r.x, me.total, 0, True, False, &me.start)
     while True:
         if not local_steps(r, me):
             failed(r, me)
             return
-        k = serve(r, w, me, me.total, me.start, False, me.pushed + 1 < r.pushes, &now)
+        k = serve(r, w, me, r.x, me.total, me.start, False, me.pushed + 1 < r.pushes, &now)
         if k == ASYSG_LATE:
             me.recomputed += 1
             me.start, me.pushed = now, 0

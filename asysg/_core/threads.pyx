@@ -7,7 +7,8 @@ ends with x exactly at that iterate. Between regions Python records, listens and
 Where the shared state may be touched, and in which order, is said in ``clock.h`` and
 ``atomic.h``; all else here is private to a worker. AsySG-con's server, replica mode, skip-ahead
 and the lone worker have files of their own: ``server.pxd``, ``replica.pxd``, ``skip.pyx`` and
-``alone.pxd``; so have the methods of other systems, ``served.pyx``.
+``alone.pxd``; so have the methods of other systems, ``served.pyx``, and x in single precision,
+``single.pyx``.
 """
 
 from cython cimport view
@@ -195,9 +196,9 @@ cdef inline void work(Run *r, int64_t w, Worker *me, Method method) noexcept nog
         method != INCON and r.alone and r.M == 1 and r.f.descend != NULL and r.prox is NULL
         and r.recording < UPDATES
     ):
-        alone(r, me)
+        alone(r, me, r.x)
     elif method == CON:
-        con(r, w, me)
+        con(r, w, me, r.x)
     elif method == INCON:
         incon(r, w, me)
     else:
@@ -343,17 +344,18 @@ cdef class Threads:
         if self.r.alone and self.method != CON and self.r.recording != READS:
             self.workers[0].xhat = self.r.x
 
-    def shared(self, x0):
+    def shared(self, x0, dtype=np.float64):
         """Return a copy of x0 on a 128-byte boundary.
 
         Nothing lies behind its last entry, so a sanitizer sees the first access past it.
         """
         cdef void *start = NULL
-        if posix_memalign(&start, 128, len(x0) * sizeof(double)):
+        size = len(x0) * np.dtype(dtype).itemsize
+        if posix_memalign(&start, 128, size):
             raise MemoryError(f"x of {len(x0)} entries")
-        cdef view.array raw = <double[:len(x0)]> <double *> start
+        cdef view.array raw = <char[:size]> <char *> start
         raw.callback_free_data = free
-        x = np.asarray(raw)
+        x = np.asarray(raw).view(dtype)
         x[:] = x0
         return x
 

@@ -1,6 +1,6 @@
 /* Dense primitives of the kernels.
  *
- * The order of additions is written out (eight partial sums), so every instruction set gives
+ * The order of additions is written out (partial sums, see dense.h), so every instruction set gives
  * the same bits and the compiler may still use its vector registers. Where the loader can
  * choose between versions of a function (GNU C on Linux), it takes the widest the CPU has.
  */
@@ -19,59 +19,15 @@
 #define ASYSG_CLONES
 #endif
 
-ASYSG_CLONES
-static double asysg_dot(const double *a, const double *b, int64_t n)
-{
-    double s[8] = {0};
-    int64_t i = 0;
-    for (; i + 8 <= n; i += 8)
-        for (int k = 0; k < 8; k++)
-            s[k] += a[i + k] * b[i + k];
-    double sum = ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
-    for (; i < n; i++)
-        sum += a[i] * b[i];
-    return sum;
-}
+#define REAL double
+#define OF(name) asysg_##name
+#define LANES 8
+#include "dense.h"
 
-/* y += c * a */
-ASYSG_CLONES
-static void asysg_axpy(double c, const double *restrict a, double *restrict y, int64_t n)
-{
-    for (int64_t i = 0; i < n; i++)
-        y[i] += c * a[i];
-}
-
-/* g += h * (x - centre), h one number or, where `entries` is not NULL, one an entry. */
-ASYSG_CLONES
-static void asysg_add_distance(double h, const double *restrict entries, const double *restrict x,
-                               const double *restrict centre, double *restrict g, int64_t n)
-{
-    if (entries)
-        for (int64_t i = 0; i < n; i++)
-            g[i] += entries[i] * (x[i] - centre[i]);
-    else
-        for (int64_t i = 0; i < n; i++)
-            g[i] += h * (x[i] - centre[i]);
-}
-
-/* x += -(step * g) */
-ASYSG_CLONES
-static void asysg_step(double step, double *restrict x, const double *restrict g, int64_t n)
-{
-    for (int64_t i = 0; i < n; i++)
-        x[i] += -(step * g[i]);
-}
-
-/* below += c * x, then x -= step * (0 + c * a): one pass over a row of weights. */
-ASYSG_CLONES
-static void asysg_axpy_step(double c, double step, const double *restrict a,
-                            double *restrict x, double *restrict below, int64_t n)
-{
-    for (int64_t i = 0; i < n; i++) {
-        below[i] += c * x[i];
-        x[i] -= step * (0.0 + c * a[i]);
-    }
-}
+#define REAL float
+#define OF(name) asysg_##name##32
+#define LANES 16
+#include "dense.h"
 
 /* tanh t = e / (e + 2) with e = exp(2 |t|) - 1, and the sign of t. Written out because the C
  * library's costs ten times as much: it is called number by number. To within three units in the
@@ -110,6 +66,34 @@ static inline double asysg_tanh_of(double t)
     return t == t ? result : t;
 }
 
+/* The same in single precision: a shorter series and a smaller exponent. */
+static inline float asysg_tanh32_of(float t)
+{
+    const float shift = 12582912.0f; /* 1.5 * 2^23 */
+    float a = fabsf(t);
+    float u = 2.0f * (a < 10.0f ? a : 10.0f); /* from 9.1 on it is 1 to the last bit */
+    float s = u * 1.44269504f + shift;
+    float k = s - shift;
+    float r = (u - k * 0.693359375f) + k * 2.12194440e-4f;
+    /* exp(r) - 1 by its Taylor series to the 8th power, less than 2^-27 |r| off. */
+    float q = 1.0f / 40320.0f;
+    q = q * r + 1.0f / 5040.0f;
+    q = q * r + 1.0f / 720.0f;
+    q = q * r + 1.0f / 120.0f;
+    q = q * r + 1.0f / 24.0f;
+    q = q * r + 1.0f / 6.0f;
+    q = q * r + 0.5f;
+    q = q * r * r + r;
+    int32_t bits;
+    float power;
+    memcpy(&bits, &s, sizeof bits);
+    bits = (int32_t)((uint32_t)(bits + 127) << 23);
+    memcpy(&power, &bits, sizeof power);
+    float e = power * q + (power - 1.0f);
+    float result = copysignf(e / (e + 2.0f), t);
+    return t == t ? result : t;
+}
+
 /* x = tanh x, entry by entry. */
 ASYSG_CLONES
 static void asysg_tanh(double *x, int64_t n)
@@ -118,13 +102,11 @@ static void asysg_tanh(double *x, int64_t n)
         x[i] = asysg_tanh_of(x[i]);
 }
 
-/* x -= step * (0 + c * a): the bits of a gradient that c * a is added to, then scaled. */
 ASYSG_CLONES
-static void asysg_descend(double step, double c, const double *restrict a, double *restrict x,
-                          int64_t n)
+static void asysg_tanh32(float *x, int64_t n)
 {
     for (int64_t i = 0; i < n; i++)
-        x[i] -= step * (0.0 + c * a[i]);
+        x[i] = asysg_tanh32_of(x[i]);
 }
 
 /* Ask for a cache line. The statement of assembly does nothing; without it, a function that only

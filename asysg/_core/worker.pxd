@@ -157,7 +157,8 @@ cdef struct Run:
     const void *skip        # the law of skip.pyx; NULL: every update is drawn
     Entry *log              # of update k: log[k - base]
     double *reads           # of update k: M rows of n from reads[(k - base) * M * n]
-    kernel_t kernel         # of the methods of served.pyx; NULL for the others
+    kernel_t kernel         # of the methods of served.pyx and single.pyx; NULL for the others
+    float *x32              # single.pyx: x, which then is only what Python looks at
     asysg_cell *met         # sync: how often a worker of this region has come to a meeting
     double *iterates        # delayed: iterate j in row j % (delay + 1), rows `row` apart
     int64_t row

@@ -21,7 +21,7 @@ from ..errors import (
     MissingPackage,
     ObjectiveError,
 )
-from . import cifar, compare, diagnose, info, phase, plan, run, speedup, verify
+from . import cifar, compare, diagnose, info, phase, plan, reproduce, run, speedup, verify
 
 __all__ = ["main"]
 
@@ -41,9 +41,10 @@ def parser() -> argparse.ArgumentParser:
         required=True,
         title="commands",
         description="`asysg COMMAND --help` says more. Work: run, diagnose, plan. Study: compare, "
-        "speedup, calibrate, cifar, phase. Check: verify, info.",
+        "speedup, calibrate, cifar, phase, reproduce. Check: verify, info.",
     )
-    for command in (run, diagnose, plan, compare, speedup, cifar, phase, verify, info):
+    studies = (compare, speedup, cifar, phase, reproduce)
+    for command in (run, diagnose, plan, *studies, verify, info):
         command.add(commands)
     return top
 

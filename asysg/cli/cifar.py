@@ -11,18 +11,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InvalidArgument
-from . import _on_ranks, _text
-from .speedup import TABLES, integers
+from ..figures import _on_ranks
+from ..figures._poster import CIFAR_BATCH as BATCH
+from ..figures._poster import CIFAR_RATE as PAPER_RATE
+from ..figures._poster import GENERATED_RATE as RATE
+from ..figures._poster import TABLES
+from . import _text
+from .speedup import integers
 
 if TYPE_CHECKING:
     from ..simulate.speedups import Study
 
-#: The paper's: mpi-1 ... mpi-8, minibatches of 100.
-WORKERS = (1, 2, 3, 4, 5, 6, 7, 8)
-BATCH = 100
-#: The learning rate of the mean over a minibatch; the paper's, and one for shorter runs on images
-#: that are easier to tell apart.
-PAPER_RATE, RATE = 0.001, 0.0025
+#: The paper's: mpi-1 ... mpi-8.
+WORKERS = TABLES["table1"].workers
 NOTE = (
     "The poster's are the ends of the ranges it gives for mpi-1 ... mpi-8, after 10,000 updates on "
     "the 50,000 images of CIFAR-10."

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import _adaptive, _proximal, theory
+from .. import _adaptive, _proximal, _single, theory
 from .._check import choice
 from .._monitor import Monitor
 from .._plan import algorithm_of
@@ -73,6 +73,10 @@ def add(commands: Any) -> None:
         "multiplies the sum over the batch",
     )  # fmt: skip
     _problem.add_prox(what)
+    what.add_argument(
+        "--dtype", choices=_single.DTYPES, default="float64",
+        help="what x is computed in (default float64); float32 on dense data with asysg-con or sgd",
+    )  # fmt: skip
     what.add_argument(
         "--form", choices=FORMS, default="plus", help="form of the theorem (default plus)"
     )
@@ -197,7 +201,8 @@ def led(
 def check(args: argparse.Namespace) -> None:
     """Refuse what cannot be before a large file is read, and choose the method."""
     if args.method is None:
-        args.method = "asysg-con" if args.mpi or args.steplength == ADAPTIVE else "asysg-incon"
+        con = args.mpi or args.steplength == ADAPTIVE or args.dtype == "float32"
+        args.method = "asysg-con" if con else "asysg-incon"
     allowed = _ranks.METHODS if args.mpi else METHODS
     if args.method not in allowed:
         raise InvalidArgument(
@@ -206,6 +211,8 @@ def check(args: argparse.Namespace) -> None:
         )
     _ranks.check(args)
     _served.check(args)
+    if args.dtype == "float32" and (args.mpi or args.method not in _single.METHODS):
+        raise _single.refused("with --mpi" if args.mpi else f"for method {args.method!r}")
     if _problem.proximal(args) is not None:
         choice("method", args.method, _proximal.METHODS, remedy="Only these have proximal steps.")
     if args.steplength == ADAPTIVE:
@@ -256,6 +263,8 @@ def prepare(args: argparse.Namespace, objective: Objective, start: _problem.Star
         cores = int(joblib.cpu_count())
         more = f"; more than the {cores} usable cores" if p > cores else ""
     said.append(("method", f"{args.method}, {p} {what}{'s' * (p > 1)}{more}, batch size {M}"))
+    if args.dtype == "float32":
+        said.append(("precision", "x in float32: no bound below covers its rounding"))
     epoch = objective.n if descent else objective.n_samples or 1
     if K is None:
         epochs = EPOCHS if args.epochs is None else args.epochs
@@ -295,7 +304,7 @@ def prepare(args: argparse.Namespace, objective: Objective, start: _problem.Star
             "steplength": word if args.checkpoint is not None else gamma,
             "batch_size": M,
             "n_updates": K,
-            **({} if args.mpi else {"n_threads": p, "prox": prox}),
+            **({} if args.mpi else {"n_threads": p, "prox": prox, "dtype": args.dtype}),
             "max_delay": enforced,
             "constants": start.constants(objective, T) if start.estimated else None,
         },
@@ -351,7 +360,7 @@ def staleness(
     pilot = minimize(
         objective, start.x, method=args.method, steplength=0.0, batch_size=M,
         n_updates=min(K, PILOT), n_threads=threads, n_records=1, rng=args.seed,
-        constants=start.constants(objective, 0), prox=_problem.proximal(args),
+        constants=start.constants(objective, 0), prox=_problem.proximal(args), dtype=args.dtype,
         **_served.options(args),
     )  # fmt: skip
     if pilot.status == "interrupted":

@@ -4,63 +4,25 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import InvalidArgument
-from . import _on_ranks, _text
+from ..figures import _on_ranks
+from ..figures._poster import LAYERS, TABLES
+from . import _text
 
 if TYPE_CHECKING:
+    from ..figures._poster import Poster
     from ..objectives import Network
     from ..result import Trace
     from ..simulate.calibration import Calibration
     from ..simulate.speedups import Row, Study
 
 
-@dataclass(frozen=True)
-class Table:
-    """One of the poster's tables, and how it is run here.
-
-    `poster` holds what is known of it: iteration and running-time speedup by worker count.
-    """
-
-    method: str
-    transport: str
-    workers: tuple[int, ...]
-    steplength: float
-    batch_size: int
-    updates: int
-    poster: dict[int, tuple[float | None, float | None]]
-    note: str
-
-
-TABLES = {
-    "table1": Table(
-        "asysg-con",
-        "messages",
-        (1, 2, 3, 4, 5, 6, 7, 8),
-        1e-3,
-        10,
-        3000,
-        {1: (1.01, 1.00), 8: (5.96, 5.00)},
-        "The poster's are the ends of the ranges it gives for mpi-1 ... mpi-8, of another network "
-        "(cifar10_full, 89,578 parameters, minibatch 100) on CIFAR10.",
-    ),
-    "table2": Table(
-        "asysg-incon",
-        "threads",
-        (1, 2, 4, 8, 16, 28, 32),
-        0.1,
-        10,
-        30_000,
-        {1: (1.0, 1.0), 28: (28.7, None), 32: (31.6, 29.2)},
-        "The poster's are all that is known here of its table for thr-1 ... thr-32.",
-    ),
-}
-LAYERS = (400, 100, 50, 20, 10)
 COSTS = ("compute", "read", "update", "message")
 
 
@@ -233,7 +195,7 @@ def show(args: argparse.Namespace) -> int:
     return 0
 
 
-def _rows(found: Study, table: Table) -> list[tuple[str, ...]]:
+def _rows(found: Study, table: Poster) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = [
         ("workers", "iteration speedup", "poster", "time speedup", "poster", "delay")
     ]

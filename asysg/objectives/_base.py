@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from .. import _check
 from .._core import evaluate, skip
 from .._core.kernel import Kernel
-from ..errors import InvalidArgument
+from ..errors import InvalidArgument, ObjectiveError
 from ..theory import ProblemConstants
 
 if TYPE_CHECKING:
@@ -33,6 +33,10 @@ class Objective:
     _samples_each = 1
     # Said where a constant is missing.
     _remedy = "Give a float steplength, or your own theory.ProblemConstants(..., estimated=True)."
+    # What whoever made the objective claims, in the place of what is proven.
+    _given: ProblemConstants | None = None
+    # Whether f itself can be evaluated.
+    _has_value = True
 
     @property
     def _capsule(self) -> Any:
@@ -113,6 +117,25 @@ class Objective:
         """Say, behind a space, why the last evaluation failed, where that is known."""
         return ""
 
+    def _cause(self) -> BaseException | None:
+        """Return what the last evaluation that failed raised, where it was Python's."""
+        return None
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Say of a failed evaluation why it failed."""
+        try:
+            yield
+        except ObjectiveError as error:
+            cause = self._cause()
+            if cause is not None and not isinstance(cause, Exception):  # Ctrl-C
+                raise cause from None
+            raise ObjectiveError(self._described(error)) from cause
+
+    def _described(self, error: ObjectiveError) -> str:
+        """Return the message of an evaluation that failed."""
+        return f"{error}{self._failure()}"
+
     def __repr__(self) -> str:
         samples = "" if self.n_samples is None else f", n_samples={self.n_samples}"
         return f"{type(self).__name__}(n={self.n}{samples})"
@@ -138,7 +161,8 @@ class Objective:
         ObjectiveError
             If the evaluation fails.
         """
-        return evaluate.value(self._capsule, x, sample)
+        with self._explained():
+            return evaluate.value(self._capsule, x, sample)
 
     def gradient(
         self, x: ArrayLike, sample: int | None = None, out: NDArray[np.float64] | None = None
@@ -148,14 +172,17 @@ class Objective:
         Parameters and errors are those of `value`; where `out` is given, the gradient is added
         to it and it is returned.
         """
-        return evaluate.gradient(self._capsule, x, sample, out)
+        with self._explained():
+            return evaluate.gradient(self._capsule, x, sample, out)
 
     def minibatch(
         self,
         x: ArrayLike,
         samples: Sequence[int] | NDArray[np.integer[Any]],
-        out: NDArray[np.float64] | None = None,
-    ) -> NDArray[np.float64]:
+        out: NDArray[Any] | None = None,
+        *,
+        dtype: DTypeLike = "float64",
+    ) -> NDArray[Any]:
         """Return the sum of the gradients of F(.; sample) over some samples, shape (n,).
 
         What an update of a whole vector is made of; objectives that compute it faster than
@@ -167,17 +194,32 @@ class Objective:
             As in `gradient`.
         samples : sequence of int
             As in `value`; one may appear several times.
+        dtype : {"float64", "float32"}
+            What it is computed in. "float32", where `asysg.minimize` has it for this objective: of
+            x rounded to it, to the bits of such a run; `out` must then be float32 too.
 
         Returns
         -------
         ndarray
+            Of `dtype`.
 
         Raises
         ------
         InvalidArgument, ObjectiveError
-            As in `value`.
+            As in `value`; and if there is no such `dtype`.
+
+        Examples
+        --------
+        >>> from asysg.objectives import SineRegression
+        >>> f = SineRegression([[1.0, 2.0]], [0.5])
+        >>> f.minibatch([0.0, 0.0], [0, 0], dtype="float32")
+        array([-0.9588511, -1.9177022], dtype=float32)
         """
-        return evaluate.minibatch(self._capsule, x, samples, out)
+        with self._explained():
+            if _check.precision(dtype) == "float64":
+                return evaluate.minibatch(self._capsule, x, samples, out)
+            self._kernel.single()
+            return evaluate.minibatch32(self._capsule, x, samples, out)
 
     def partial(self, x: ArrayLike, sample: int | None, i: int) -> float:
         """Return entry i of ``gradient(x, sample)`` at the cost of one entry.
@@ -186,7 +228,8 @@ class Objective:
         partial derivative of f: at the cost of one entry for a stream, of the rows of the data
         that contain i for a linear model, and of a full gradient otherwise.
         """
-        return evaluate.partial(self._capsule, x, sample, i)
+        with self._explained():
+            return evaluate.partial(self._capsule, x, sample, i)
 
     def support(self, sample: int, i: int = -1) -> NDArray[np.int64] | None:
         """Return the coordinates of x that a call reads; None if that may be all of them.
@@ -229,7 +272,8 @@ class Objective:
         Returns
         -------
         ProblemConstants
-            All proven, none estimated.
+            All proven, none estimated, but for those that a user gave with an objective of their
+            own.
 
         Raises
         ------
@@ -239,6 +283,8 @@ class Objective:
         """
         T = _check.integer("T", T, least=0, remedy="It is a number of updates.")
         start = _check.vector("x0", x0, self.n, remedy="Give one number per coordinate.")
+        if self._given is not None:
+            return self._given
         for name in ("lower_bound", "L", "sigma"):
             if not math.isfinite(getattr(self, name)):
                 raise InvalidArgument.of(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -19,6 +20,8 @@ class Exact(Objective):
         self._inner = inner
         self._kernel = _compiled.Exact(inner._kernel)
         self._samples_each = inner.n_samples or 1
+        self._has_value = inner._has_value
+        self._given = inner._given and replace(inner._given, sigma=0.0)
 
     @property
     def exact(self) -> Exact:
@@ -58,6 +61,9 @@ class Exact(Objective):
 
     def _failure(self) -> str:
         return self._inner._failure()
+
+    def _cause(self) -> BaseException | None:
+        return self._inner._cause()
 
     def __repr__(self) -> str:
         return f"{self._inner!r}.exact"

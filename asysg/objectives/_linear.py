@@ -19,19 +19,22 @@ from ._base import Objective
 
 
 class LinearModel(Objective):
-    """f(x) = (1/N) sum_j psi(a_j'x; b_j) + reg sum_i x_i^2 / (1 + x_i^2), sampled uniformly.
+    """f(x) = (1/N) sum_j w_j psi(a_j'x; b_j) + reg sum_i x_i^2 / (1 + x_i^2), sampled uniformly.
+
+    The weights w_j are 1 unless they are given; the last `free` coordinates (an intercept) are left
+    out of the regulariser.
 
     A family sets, besides psi, `_curvature` = sup |psi''|, `_slopes` = sup |psi'| for every
-    sample. With rows a_j in A and W diagonal, |W| <= sup |psi''|, the Hessian is A'WA/N + D,
-    where the regulariser's D lies in [-reg/2, 2 reg]. Hence, with c = sup |psi''|,
+    sample. With rows sqrt(w_j) a_j in A and W diagonal, |W| <= sup |psi''|, the Hessian is
+    A'WA/N + D, where the regulariser's D lies in [-reg/2, 2 reg]. Hence, with c = sup |psi''|,
 
-    * L = c ||A||^2 / N + 2 reg and L_max = c max_i ||A e_i||^2 / N + 2 reg, attained where
-      every psi'' is c at once (and x = 0, if regularised);
+    * L = c ||A||^2 / N + 2 reg and L_max = c max_i ||A e_i||^2 / N + 2 reg (no reg for the i left
+      out), attained where every psi'' is c at once (and x = 0, if all of it is regularised);
     * L_T = (c/N) ||A|| min(||A||, F_T) + 2 reg, F_T^2 the sum of the T largest squared column
       norms, as ||A'W A_S|| <= c ||A|| ||A_S||; for sparse data also with the root of the T
       largest squared column norms of |A|'|A| in place of the product of norms;
-    * sigma^2 = (1/N) sum_j ||a_j||^2 sup |psi'(.; b_j)|^2: the variance over a uniform sample is
-      below the second moment, and the regulariser is in no way random.
+    * sigma^2 = (1/N) sum_j w_j^2 ||a_j||^2 sup |psi'(.; b_j)|^2: the variance over a uniform sample
+      is below the second moment, and the regulariser is in no way random.
 
     ||A|| is exact up to rounding where A has at most 1500 rows or columns, and a certified
     upper bound else (a close one if A is nonnegative, else maybe several times too large).
@@ -46,6 +49,8 @@ class LinearModel(Objective):
     _curvature: float
     _slopes: Vector | float
     _reg: float = 0.0
+    _weights: Vector | None = None
+    _free: int = 0
     _kernel: _compiled.Linear
 
     def _set_model(
@@ -57,16 +62,24 @@ class LinearModel(Objective):
         reg: float = 0.0,
         *,
         packed: bool = False,
+        weights: ArrayLike | None = None,
+        free: int = 0,
     ) -> None:
         matrix, arguments = rows(A)
         self._matrix = None if packed else matrix
-        self._reg = reg
+        self._reg = _check.number("reg", reg, least=0, remedy="It is the weight of the penalty.")
         data, start, indices = arguments
         n_samples, n = matrix.shape
         if b.shape != (n_samples,):
             raise InvalidArgument.of(
                 "y", f"must have shape ({n_samples},)", b.shape, "Give one number per row of A."
             )
+        if weights is not None:
+            self._weights = _check_weights(weights, n_samples)
+        self._free = _check.integer("free", free, least=0)
+        if self._free > n:
+            raise InvalidArgument.of("free", f"must be at most n = {n}", free)
+        options = scale, reg, self._weights, self._free
         if packed:
             if start is None:
                 raise InvalidArgument.of(
@@ -76,9 +89,9 @@ class LinearModel(Objective):
                     "Dense rows lie in one piece as they are.",
                 )
             data, start = _compiled.pack(data, b, start, indices)
-            self._kernel = _compiled.Linear(loss, n, data, None, start, None, scale, reg)
+            self._kernel = _compiled.Linear(loss, n, data, None, start, None, *options)
         else:
-            self._kernel = _compiled.Linear(loss, n, data, b, start, indices, scale, reg)
+            self._kernel = _compiled.Linear(loss, n, data, b, start, indices, *options)
 
     @property
     def nbytes(self) -> int:
@@ -130,19 +143,36 @@ class LinearModel(Objective):
         """The y_j that the model gives where a_j'x = z_j."""
         return z
 
+    @property
+    def _weighted_rows(self) -> Any:
+        """The rows, each times the root of its weight."""
+        if self._weights is None:
+            return self._rows
+        roots = np.sqrt(self._weights)
+        if isinstance(self._rows, np.ndarray):
+            return self._rows * roots[:, np.newaxis]
+        matrix = self._rows.copy()
+        matrix.data = matrix.data[: matrix.indptr[-1]] * np.repeat(roots, np.diff(matrix.indptr))
+        return matrix
+
     @cached_property
     def _norm(self) -> float:
-        return sqrt(_bounds.squared_norm(self._rows))
+        return sqrt(_bounds.squared_norm(self._weighted_rows))
+
+    @cached_property
+    def _column_norms(self) -> Vector:
+        """Squared column norms."""
+        return _bounds.squared_column_norms(self._weighted_rows)
 
     @cached_property
     def _columns(self) -> Vector:
         """Squared column norms, largest first."""
-        return -np.sort(-_bounds.squared_column_norms(self._rows))
+        return -np.sort(-self._column_norms)
 
     @cached_property
     def _gram(self) -> Vector | None:
         """Squared column norms of |A|'|A|, largest first, if they are worth having."""
-        squares = _bounds.squared_gram_columns(self._rows)
+        squares = _bounds.squared_gram_columns(self._weighted_rows)
         return None if squares is None else -np.sort(-squares)
 
     @property
@@ -161,13 +191,29 @@ class LinearModel(Objective):
 
     @cached_property
     def L_max(self) -> float:
-        """Bound c max_i ||A e_i||^2 / N + 2 reg, c = sup |psi''|."""
-        return self._weight * float(self._columns[0]) + 2 * self._reg
+        """Bound max_i (c ||A e_i||^2 / N + 2 reg), c = sup |psi''|, no reg for what is left out."""
+        bounds = self._weight * self._column_norms
+        bounds[: self.n - self._free] += 2 * self._reg
+        return float(bounds.max())
+
+    @cached_property
+    def L_sample(self) -> float:
+        """Proven Lipschitz constant of every sample's gradient: max_j w_j c ||a_j||^2 + 2 reg."""
+        largest = float(_bounds.squared_row_norms(self._weighted_rows).max())
+        return self._curvature * largest + 2 * self._reg
+
+    def _share_norms(self, other: LinearModel) -> None:
+        """Take over what was found of the same data and weights with other answers."""
+        for name in ("_norm", "_column_norms", "_columns", "_gram"):
+            if name in vars(other):
+                vars(self)[name] = vars(other)[name]
 
     @cached_property
     def sigma(self) -> float:
-        """Root of (1/N) sum_j ||a_j||^2 sup |psi'(.; b_j)|^2."""
+        """Root of (1/N) sum_j w_j^2 ||a_j||^2 sup |psi'(.; b_j)|^2."""
         squares = _bounds.squared_row_norms(self._rows) * np.square(self._slopes)
+        if self._weights is not None:
+            squares *= np.square(self._weights)
         return sqrt(float(squares.mean()))
 
     def _L_T(self, T: int) -> float:
@@ -223,6 +269,15 @@ def _sparse_rows(A: Any) -> tuple[Any, tuple[Vector, Any, Any]]:
         matrix.sum_duplicates()
     _check_finite(data)
     return matrix, (data, start, indices)
+
+
+def _check_weights(weights: ArrayLike, n_samples: int) -> Vector:
+    found = _check.vector("weights", weights, n_samples, remedy="Give one number per row of A.")
+    if found.min() < 0:
+        raise InvalidArgument.of(
+            "weights", "must be at least 0", float(found.min()), "f must be bounded from below."
+        )
+    return found
 
 
 def _check_real(A: Any) -> None:

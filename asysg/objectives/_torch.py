@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .. import _check
 from .._core.callback import Callback
-from ..errors import InvalidArgument, MissingPackage, ObjectiveError
+from ..errors import InvalidArgument, MissingPackage
 from ._base import Objective
 
 if TYPE_CHECKING:
@@ -189,42 +189,13 @@ class TorchObjective(Objective):
                 "Put batch normalisation and dropout into eval() mode.",
             )  # fmt: skip
 
-    def value(self, x: ArrayLike, sample: int | None = None) -> float:
-        """Return F(x; sample), or f(x); as `Objective.value`."""
-        with self._explained():
-            return super().value(x, sample)
-
-    def gradient(
-        self, x: ArrayLike, sample: int | None = None, out: Vector | None = None
-    ) -> Vector:
-        """Return the gradient of F(.; sample), or of f; as `Objective.gradient`."""
-        with self._explained():
-            return super().gradient(x, sample, out)
-
-    def minibatch(
-        self,
-        x: ArrayLike,
-        samples: Sequence[int] | NDArray[np.integer[Any]],
-        out: Vector | None = None,
-    ) -> Vector:
-        """Return the sum of the gradients over some samples; as `Objective.minibatch`."""
-        with self._explained():
-            return super().minibatch(x, samples, out)
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except ObjectiveError as error:
-            cause = self._kernel.error
-            if cause is not None and not isinstance(cause, Exception):  # Ctrl-C
-                raise cause from None
-            raise error from cause
-
     _kernel: Callback
 
     def _failure(self) -> str:
         return "" if self._kernel.error is None else f" {self._kernel.error!r}"
+
+    def _cause(self) -> BaseException | None:
+        return self._kernel.error
 
     @contextmanager
     def _one_thread(self) -> Iterator[None]:

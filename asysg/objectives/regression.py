@@ -12,6 +12,8 @@ from scipy.special import expit
 from .. import _check
 from .._check import Vector
 from ..errors import InvalidArgument
+from ..theory import ProblemConstants
+from . import _bounds
 from ._linear import LinearModel, answers
 
 # sup over z and over y in [0, 1] of |d^2/dz^2 (s(z) - y)^2|. The second derivative is affine in
@@ -25,7 +27,9 @@ _ROBUST_SLOPES = {"welsch": sqrt(1 / (2 * e)), "geman": 3 * sqrt(3) / 16, "cauch
 
 
 class SigmoidRegression(LinearModel):
-    """f(x) = (1/N) sum_j (s(a_j'x) - y_j)^2 with the logistic function s and y in [0, 1].
+    """f(x) = (1/N) sum_j w_j (s(a_j'x) - y_j)^2 with the logistic function s and y in [0, 1].
+
+    With `reg` plus reg sum_i x_i^2 / (1 + x_i^2).
 
     The constants are those of `LinearModel` with sup |psi''| = 0.15405857... and, for every
     label, sup |psi'| = 2 |s - y| s (1 - s) at s = (1 + y +- sqrt(1 - y + y^2)) / 3, at most 8/27.
@@ -36,13 +40,20 @@ class SigmoidRegression(LinearModel):
         Data, finite; see `LinearModel` for what is used without a copy.
     y : array_like, shape (n_samples,)
         Labels in [0, 1].
+    reg : float
+        Weight of the penalty ``sum_i x_i^2 / (1 + x_i^2)``, at least 0. If it is not zero,
+        gradients of samples are dense.
     packed : bool
         Keep sparse rows as contiguous records, faster to reach at random; see `LinearModel`.
+    weights : array_like, shape (n_samples,), optional
+        Weight of each sample in the mean, at least 0; 1 if left out.
+    free : int
+        The last so many coordinates (an intercept) are not penalised.
 
     Raises
     ------
     InvalidArgument
-        If A or y is not finite, of the wrong shape, or a label lies outside [0, 1].
+        If an argument is not finite, of the wrong shape or out of range.
 
     Examples
     --------
@@ -56,14 +67,24 @@ class SigmoidRegression(LinearModel):
 
     _curvature = _SIGMOID_CURVATURE
 
-    def __init__(self, A: Any, y: ArrayLike, *, packed: bool = False) -> None:
+    def __init__(
+        self,
+        A: Any,
+        y: ArrayLike,
+        reg: float = 0.0,
+        *,
+        packed: bool = False,
+        weights: ArrayLike | None = None,
+        free: int = 0,
+    ) -> None:
         b = answers(y)
         if b.min() < 0 or b.max() > 1:
             worst = float(b.min() if b.min() < 0 else b.max())
             raise InvalidArgument.of(
                 "y", "must lie in [0, 1]", worst, "For labels -1 and 1 give (y + 1) / 2."
             )
-        self._set_model("sigmoid", A, b, packed=packed)
+        self._set_model("sigmoid", A, b, reg=reg, packed=packed, weights=weights, free=free)
+        self.reg = self._reg
         root = np.sqrt(1 - b + b * b)
         s = np.stack([1 + b + root, 1 + b - root]) / 3
         self._slopes = (2 * np.abs(s - b) * s * (1 - s)).max(axis=0)
@@ -74,9 +95,9 @@ class SigmoidRegression(LinearModel):
 
 
 class RobustRegression(LinearModel):
-    """f(x) = (1/N) sum_j psi(a_j'x - y_j) with a loss psi that outliers hardly move.
+    """f(x) = (1/N) sum_j w_j psi(a_j'x - y_j) with a loss psi that outliers hardly move.
 
-    With u = r / scale, psi(r) is scale^2 times
+    With `reg` plus reg sum_i x_i^2 / (1 + x_i^2). With u = r / scale, psi(r) is scale^2 times
 
     ``"welsch"``
         (1 - exp(-u^2)) / 2, |psi'| <= scale sqrt(1 / (2 e));
@@ -85,7 +106,8 @@ class RobustRegression(LinearModel):
     ``"cauchy"``
         log(1 + u^2) / 2, |psi'| <= scale / 2.
 
-    For all three sup |psi''| = 1, at r = 0, so L and L_max are exact if some x fits all data.
+    For all three sup |psi''| = 1, at r = 0, so L and L_max are exact if some x fits all data
+    and `reg` is 0.
 
     Parameters
     ----------
@@ -97,8 +119,15 @@ class RobustRegression(LinearModel):
         The loss.
     scale : float
         Residual, > 0, from which on a datum counts as an outlier.
+    reg : float
+        Weight of the penalty ``sum_i x_i^2 / (1 + x_i^2)``, at least 0. If it is not zero,
+        gradients of samples are dense.
     packed : bool
         Keep sparse rows as contiguous records, faster to reach at random; see `LinearModel`.
+    weights : array_like, shape (n_samples,), optional
+        Weight of each sample in the mean, at least 0; 1 if left out.
+    free : int
+        The last so many coordinates (an intercept) are not penalised.
 
     Raises
     ------
@@ -121,15 +150,112 @@ class RobustRegression(LinearModel):
         y: ArrayLike,
         loss: str = "welsch",
         scale: float = 1.0,
+        reg: float = 0.0,
         *,
         packed: bool = False,
+        weights: ArrayLike | None = None,
+        free: int = 0,
     ) -> None:
         self.loss = _check.choice(
             "loss", loss, tuple(_ROBUST_SLOPES), remedy="All three are bounded-influence losses."
         )
         self.scale = _check.number("scale", scale, above=0, remedy="It is a size of residuals.")
-        self._set_model(loss, A, answers(y), self.scale, packed=packed)
+        b = answers(y)
+        self._set_model(loss, A, b, self.scale, reg, packed=packed, weights=weights, free=free)
+        self.reg = self._reg
         self._slopes = self.scale * _ROBUST_SLOPES[loss]
+
+
+class LeastSquares(LinearModel):
+    """f(x) = (1/N) sum_j w_j (a_j'x - y_j)^2 / 2 + reg sum_i x_i^2 / (1 + x_i^2).
+
+    Not convex for reg > 0. The constants L are those of `LinearModel` with sup |psi''| = 1. The
+    gradients of the samples differ without bound as ||x|| grows, so no sigma holds for all x and
+    `constants` refuses; `constants_below` has one for where f is no larger than at the start.
+
+    Parameters
+    ----------
+    A : array_like or SciPy sparse matrix, shape (n_samples, n)
+        Data, finite; see `LinearModel` for what is used without a copy.
+    y : array_like, shape (n_samples,)
+        Targets, finite.
+    reg : float
+        Weight of the penalty ``sum_i x_i^2 / (1 + x_i^2)``, at least 0. If it is not zero,
+        gradients of samples are dense.
+    packed : bool
+        Keep sparse rows as contiguous records, faster to reach at random; see `LinearModel`.
+    weights : array_like, shape (n_samples,), optional
+        Weight of each sample in the mean, at least 0; 1 if left out.
+    free : int
+        The last so many coordinates (an intercept) are not penalised.
+
+    Raises
+    ------
+    InvalidArgument
+        If an argument is not finite, of the wrong shape or out of range.
+
+    Examples
+    --------
+    >>> from asysg.objectives import LeastSquares
+    >>> f = LeastSquares([[1.0], [3.0]], [1.0, 1.0])
+    >>> f.gradient([0.0]), round(f.L, 9)
+    (array([-2.]), 5.0)
+    >>> c = f.constants_below([0.0])
+    >>> c.sigma, c.estimated
+    (3.0, True)
+    """
+
+    _curvature = 1.0
+    _remedy = (
+        "The samples' gradients differ without bound in ||x||: give a float steplength, or "
+        "constants=f.constants_below(x0), estimated=True since they hold below f(x0) only."
+    )
+
+    def __init__(
+        self,
+        A: Any,
+        y: ArrayLike,
+        reg: float = 0.0,
+        *,
+        packed: bool = False,
+        weights: ArrayLike | None = None,
+        free: int = 0,
+    ) -> None:
+        self._set_model(
+            "squared", A, answers(y), reg=reg, packed=packed, weights=weights, free=free
+        )
+        self.reg = self._reg
+        self.sigma = inf
+
+    def constants_below(self, x0: ArrayLike) -> ProblemConstants:
+        r"""Return constants that hold where f(x) <= f(x0), marked as estimated.
+
+        L and the gap are proven. sigma is proven in that region alone: the second moment of the
+        samples' gradients, :math:`\frac1N\sum_j w_j^2 r_j^2 \|a_j\|^2`, is at most
+        :math:`\max_j w_j \|a_j\|^2` times :math:`\frac1N\sum_j w_j r_j^2 \le 2 f(x)`. A run may
+        leave the region, hence the mark, which its certificate carries.
+
+        Parameters
+        ----------
+        x0 : array_like, shape (n,)
+            The start.
+
+        Returns
+        -------
+        ProblemConstants
+            For every T.
+        """
+        value = self.value(x0)
+        rows = _bounds.squared_row_norms(self._weighted_rows)
+        return ProblemConstants(
+            gap=value,
+            sigma=sqrt(2 * value * float(rows.max())),
+            L=self.L,
+            n=self.n,
+            L_max=self.L_max,
+            L_T=self.L,
+            estimated=True,
+        )
 
 
 class SineRegression(LinearModel):
@@ -219,7 +345,7 @@ class PhaseRetrieval(LinearModel):
 class NonconvexLogistic(LinearModel):
     """Logistic loss with a penalty that large coordinates escape.
 
-    f(x) = (1/N) sum_j log(1 + exp(-y_j a_j'x)) + reg sum_i x_i^2 / (1 + x_i^2), y_j = -1 or 1.
+    f(x) = (1/N) sum_j w_j log(1 + exp(-y_j a_j'x)) + reg sum_i x_i^2 / (1 + x_i^2), y_j = -1 or 1.
 
     The constants are those of `LinearModel` with sup |psi''| = 1/4 and sup |psi'| = 1; L and
     L_max are attained at x = 0.
@@ -234,6 +360,10 @@ class NonconvexLogistic(LinearModel):
         Weight of the penalty, at least 0. If it is not zero, gradients of samples are dense.
     packed : bool
         Keep sparse rows as contiguous records, faster to reach at random; see `LinearModel`.
+    weights : array_like, shape (n_samples,), optional
+        Weight of each sample in the mean, at least 0; 1 if left out.
+    free : int
+        The last so many coordinates (an intercept) are not penalised.
 
     Raises
     ------
@@ -253,15 +383,24 @@ class NonconvexLogistic(LinearModel):
     _curvature = 0.25
     _slopes = 1.0
 
-    def __init__(self, A: Any, y: ArrayLike, reg: float = 0.01, *, packed: bool = False) -> None:
+    def __init__(
+        self,
+        A: Any,
+        y: ArrayLike,
+        reg: float = 0.01,
+        *,
+        packed: bool = False,
+        weights: ArrayLike | None = None,
+        free: int = 0,
+    ) -> None:
         b = answers(y)
         wrong = b[np.abs(b) != 1]
         if wrong.size:
             raise InvalidArgument.of(
                 "y", "must be -1 or 1", float(wrong[0]), "For labels 0 and 1 give 2 * y - 1."
             )
-        self.reg = _check.number("reg", reg, least=0, remedy="It is the weight of the penalty.")
-        self._set_model("logistic", A, b, reg=self.reg, packed=packed)
+        self._set_model("logistic", A, b, reg=reg, packed=packed, weights=weights, free=free)
+        self.reg = self._reg
 
     @staticmethod
     def _answers(z: Vector) -> Vector:

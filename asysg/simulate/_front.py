@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from .._check import choice, integer
 from .._checkpoint import Checkpoint, resumed
@@ -26,6 +26,7 @@ from .._served import (
     local_steps,
     pushes_and_fetches,
 )
+from .._single import fitting_step, refused, with_dtype
 from ..errors import InvalidArgument
 from ..objectives import Objective
 from ..prox import Prox
@@ -34,6 +35,7 @@ from ..steplengths import Steplength
 from ..theory import Hypothesis, ProblemConstants
 from ._flights import flights
 from ._given import GivenAhead, GivenHistory, given_delays, history_bytes
+from ._single import GivenSingle
 from ._timed import TimedWorkers, expected_delay
 from .delays import Delays, constant
 from .speeds import Speeds, deterministic
@@ -59,6 +61,7 @@ def minimize(
     n_push: int = 1,
     record: str = "sampled",
     prox: Prox | None = None,
+    dtype: DTypeLike = "float64",
     n_records: int = 200,
     form: str = "plus",
     constants: ProblemConstants | None = None,
@@ -105,6 +108,8 @@ checkpoint, checkpoint_every, progress
         Minimise f + h: see `asysg.prox` and `asysg.minimize`. Every entry is looked at by every
         update, those of one coordinate excepted. A read that contains an update of an entry, and
         not an earlier one, has that update with its proximal step made of what it had.
+    dtype : {"float64", "float32"}
+        As in `asysg.minimize`; "float32" without `n_workers`, in NumPy and so slowly.
     rng : int, Generator, SeedSequence or None
         The same seed gives the same bits; samples and coordinates are those of
         `asysg.minimize` with this seed.
@@ -155,7 +160,7 @@ checkpoint, checkpoint_every, progress
     if not checkpoint_every >= 0:
         raise InvalidArgument(f"checkpoint_every must be >= 0, got {checkpoint_every!r}.")
     plan = replace(
-        with_prox(plan, prox),
+        with_dtype(with_prox(plan, prox), dtype),
         simulated=True,
         update="simulated",
         record=record,
@@ -166,6 +171,8 @@ checkpoint, checkpoint_every, progress
     )
     how: Delays | tuple[int, Speeds]
     if n_workers is not None:
+        if plan.dtype == "float32":
+            raise refused("with n_workers")
         if delays is not None:
             raise InvalidArgument(
                 "delays must be left out with n_workers, got both. The workers' speeds make them."
@@ -192,7 +199,7 @@ checkpoint, checkpoint_every, progress
         plan = replace(plan, in_flight=P, one_read=one_read)
     if stored is None and plan.wanted is not None:
         plan = prescribe(plan, _expected(plan, how))
-    engine = _engine(plan, how, state, x)
+    engine = _engine(fitting_step(plan), how, state, x)
     if stored is not None:
         engine.restore(state.pending)
     if plan.checkpoint is not None:
@@ -209,7 +216,7 @@ def _expected(plan: Plan, how: Delays | tuple[int, Speeds]) -> int:
 
 def _engine(
     plan: Plan, how: Delays | tuple[int, Speeds], state: State, x: NDArray[np.float64]
-) -> GivenAhead | GivenHistory | TimedWorkers:
+) -> GivenAhead | GivenHistory | GivenSingle | TimedWorkers:
     if isinstance(how, Delays):
         return given_delays(plan, how, state, x)
     return TimedWorkers(plan, *how, state, x)

@@ -10,6 +10,7 @@ from .._core.recursion import Recursion
 from .._plan import Plan, State
 from .._proximal import kernel
 from ._compiled import Compiled, schedule_key
+from ._single import GivenSingle
 from .delays import Delays
 
 
@@ -97,12 +98,14 @@ def without_history(plan: Plan, schedule: Delays) -> bool:
 def history_bytes(plan: Plan, schedule: Delays) -> int:
     """Return the bytes of the iterates that a run keeps."""
     kept = plan.algorithm == "con" and not without_history(plan, schedule)
-    return 8 * plan.objective.n * (schedule.T + 1) if kept else 0
+    return np.dtype(plan.dtype).itemsize * plan.objective.n * (schedule.T + 1) if kept else 0
 
 
 def given_delays(
     plan: Plan, schedule: Delays, state: State, x: NDArray[np.float64]
-) -> GivenAhead | GivenHistory:
+) -> GivenAhead | GivenHistory | GivenSingle:
     """Return the scheduler of these delays, the one that needs no history where there is one."""
+    if plan.dtype == "float32":
+        return GivenSingle(plan, schedule, state, x)
     engine = GivenAhead if without_history(plan, schedule) else GivenHistory
     return engine(plan, schedule, state, x)

@@ -18,6 +18,7 @@ from ..result import Result
 from ..steplengths import adapted
 from . import _served
 from ._chain import Chain, by_coordinate
+from ._single import Single
 from ._sums import added, outside_windows, require_close
 
 #: Updates replayed at once.
@@ -293,6 +294,17 @@ def _stepper(
         return _served.synchronous(plan, log)
     if plan.method == "downpour":
         return _served.downpour(plan, log, result.staleness.max or 0)
+    if plan.dtype == "float32":
+        single = Single(plan, result.staleness.max or 0, plan.x0)
+
+        def rounded(start: int, stop: int) -> None:
+            steps = np.broadcast_to(plan.steps.block(start, stop), stop - start)
+            for k in range(start, stop):
+                delay = np.full(plan.M, k - log["start"][k])
+                single.update(float(steps[k - start]), delay, int(log["draw"][k]))
+            single.settle()
+
+        return rounded, single.x
     if _recomputable(result, plan, log):
         engine = Recursion(
             plan.objective._capsule,

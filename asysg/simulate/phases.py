@@ -29,7 +29,12 @@ from ._front import minimize
 from .speedups import Interval
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from matplotlib.figure import Figure
+
+    from ..result import Result
+    from ..theory import ProblemConstants
 
 __all__ = ["diagram", "draw"]
 
@@ -92,7 +97,6 @@ def diagram(
     True
     """
     choice("method", method, ("asysg-con", "asysg-incon"))
-    side = theory.incon if method == "asysg-incon" else theory.con
     M, replicates = integer("batch_size", batch_size, least=1), n_replicates
     integer("n_replicates", replicates, least=1)
     Ts = [integer("delays_up_to", T, least=0) for T in delays_up_to]
@@ -104,56 +108,21 @@ def diagram(
         for K in Ks:
             fresh = float("nan")
             for T in (0, *Ts):
-                c = obj.constants(x0, T=T)
-                if c.sigma == 0:
-                    raise InvalidArgument("obj must have noise, got sigma = 0.")
-                gamma = side.gamma_prescribed(c, K=K, M=M, T=T, form=form)
-                norms = []
-                for _ in range(replicates):
-                    res = minimize(
-                        obj,
-                        x0,
-                        method=method,
-                        steplength=gamma,
-                        delays=delays.constant(T),
-                        batch_size=M,
-                        n_updates=K,
-                        n_records=n_records,
-                        constants=c,
-                        rng=int(seeds.integers(2**63)),
+                norms = [
+                    measured(
+                        measure(
+                            obj, x0, T=T, K=K, method=method, batch_size=M, form=form,
+                            n_records=n_records, rng=int(seeds.integers(2**63)),
+                        )
                     )
-                    if res.status == "interrupted":
-                        raise KeyboardInterrupt
-                    norms.append(res.trace.ergodic if res.success else float("inf"))
-                measured = float(np.mean(norms))
+                    for _ in range(replicates)
+                ]  # fmt: skip
                 if np.isnan(fresh):  # the reference: T = 0
-                    fresh = measured
+                    fresh = float(np.mean(norms))
                     continue
-                worth = Interval.around([(fresh / norm) ** 2 for norm in norms])
-                bound = side.bound(gamma, c, K=K, M=M, T=T, form=form)
-                K_min = side.K_min(c, M=M, T=T, form=form)
+                c = obj.constants(x0, T=T)
                 points.append(
-                    {
-                        "method": method,
-                        "form": form,
-                        "T": T,
-                        "K": K,
-                        "M": M,
-                        "n_workers": T + 1,
-                        "gamma": gamma,
-                        "K_min": K_min,
-                        "T_max": side.T_max(c, K=K, M=M, form=form),
-                        "guaranteed": K >= K_min,
-                        "bound": bound,
-                        "measured": measured,
-                        "ratio": measured / bound if np.isfinite(bound) else float("nan"),
-                        "speedup": worth.mean * (T + 1),
-                        "low": worth.low * (T + 1),
-                        "high": worth.high * (T + 1),
-                        "efficiency": worth.mean,
-                        "diverged": int(np.isinf(norms).sum()),
-                        "n_replicates": replicates,
-                    }
+                    point(c, norms, fresh, T=T, K=K, method=method, batch_size=M, form=form)
                 )
                 if bar is not None:
                     bar.update()
@@ -161,6 +130,107 @@ def diagram(
         if bar is not None:
             bar.close()
     return points
+
+
+def measure(
+    obj: Objective,
+    x0: ArrayLike,
+    *,
+    T: int,
+    K: int,
+    method: str = "asysg-con",
+    batch_size: int = 1,
+    form: str = "paper",
+    n_records: int = 5000,
+    rng: RNG = None,
+) -> Result:
+    """Run the corollary's steplength for K updates, every delay equal to T.
+
+    Parameters
+    ----------
+    obj, x0, method, batch_size, form, n_records, rng
+        As in `diagram`.
+    T, K : int
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    InvalidArgument
+        For arguments that cannot be, an objective without constants, and one without noise.
+    KeyboardInterrupt
+        If the run was interrupted.
+    """
+    c = obj.constants(x0, T=T)
+    if c.sigma == 0:
+        raise InvalidArgument("obj must have noise, got sigma = 0.")
+    res = minimize(
+        obj,
+        x0,
+        method=method,
+        steplength=_side(method).gamma_prescribed(c, K=K, M=batch_size, T=T, form=form),
+        delays=delays.constant(T),
+        batch_size=batch_size,
+        n_updates=K,
+        n_records=n_records,
+        constants=c,
+        rng=rng,
+    )
+    if res.status == "interrupted":
+        raise KeyboardInterrupt
+    return res
+
+
+def measured(res: Result) -> float:
+    """Return the ergodic gradient norm of a run, inf if it diverged."""
+    return res.trace.ergodic if res.success else float("inf")
+
+
+def _side(method: str) -> ModuleType:
+    return theory.incon if method == "asysg-incon" else theory.con
+
+
+def point(
+    c: ProblemConstants,
+    norms: Sequence[float],
+    fresh: float,
+    *,
+    T: int,
+    K: int,
+    method: str,
+    batch_size: int,
+    form: str,
+) -> dict[str, Any]:
+    """Set the norms of runs with delay T beside `fresh`, that without delay, and the theory."""
+    side, M = _side(method), batch_size
+    gamma = side.gamma_prescribed(c, K=K, M=M, T=T, form=form)
+    worth = Interval.around([(fresh / norm) ** 2 for norm in norms])
+    bound = side.bound(gamma, c, K=K, M=M, T=T, form=form)
+    K_min = side.K_min(c, M=M, T=T, form=form)
+    mean = float(np.mean(norms))
+    return {
+        "method": method,
+        "form": form,
+        "T": T,
+        "K": K,
+        "M": M,
+        "n_workers": T + 1,
+        "gamma": gamma,
+        "K_min": K_min,
+        "T_max": side.T_max(c, K=K, M=M, form=form),
+        "guaranteed": K >= K_min,
+        "bound": bound,
+        "measured": mean,
+        "ratio": mean / bound if np.isfinite(bound) else float("nan"),
+        "speedup": worth.mean * (T + 1),
+        "low": worth.low * (T + 1),
+        "high": worth.high * (T + 1),
+        "efficiency": worth.mean,
+        "diverged": int(np.isinf(norms).sum()),
+        "n_replicates": len(norms),
+    }
 
 
 def draw(points: Sequence[dict[str, Any]]) -> Figure:

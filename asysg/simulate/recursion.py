@@ -29,7 +29,8 @@ def con(
     delays: NDArray[np.int64],
     samples: NDArray[np.uint64],
     prox: Callable[[Vector, float], Vector] | None = None,
-) -> Iterator[Vector]:
+    dtype: type = np.float64,
+) -> Iterator[NDArray[Any]]:
     r"""AsySG-con: ``x[k+1] = x[k] - gamma[k] * sum_m G(x[k - tau[k, m]]; xi[k, m])``.
 
     Parameters
@@ -46,23 +47,26 @@ def con(
     prox : callable, optional
         ``prox(v, t)``, the proximal step that ends every update, with ``t = gamma[k] * M`` (as
         ``Prox.proximal`` does).
+    dtype : type
+        Of x, of what `minibatch` gets and adds to, and of the update: the steplength is rounded to
+        it, then each product, then each difference. float32 without `prox`.
 
     Yields
     ------
-    ndarray of shape (n,)
+    ndarray of shape (n,), `dtype`
         Iterates 1, ..., K.
 
     References
     ----------
     Lian, Huang, Li, Liu (NIPS 2015), Algorithm 1.
     """
-    x = [np.array(x0, dtype=np.float64)]
+    x: list[NDArray[Any]] = [np.array(x0, dtype=dtype)]
     for k in range(len(gamma)):
         g = np.zeros_like(x[0])
         reads = k - np.minimum(k, delays[k])
         for read, group in groupby(range(len(reads)), reads.__getitem__):
             minibatch(x[read], samples[k, list(group)], g)
-        step = x[k] - gamma[k] * g
+        step = x[k] - x[k].dtype.type(gamma[k]) * g
         x.append(step if prox is None else prox(step, gamma[k] * delays.shape[1]))
         yield x[-1]
 

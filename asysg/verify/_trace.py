@@ -184,6 +184,11 @@ def examine(result: Result, *, alpha: float = TOTAL_FALSE_ALARM) -> Examination:
             "result", "must be of a run without prox", result.prox,
             "What an update did is then not its gradient alone; asysg.simulate.replay checks it.",
         )  # fmt: skip
+    if result.dtype != "float64":
+        raise InvalidArgument.of(
+            "result", "must be of a run in float64", result.dtype,
+            "What an update did is rounded to 24 bits; asysg.simulate.replay checks it to the bit.",
+        )  # fmt: skip
     try:
         replay(result)
     except ReplayError as error:

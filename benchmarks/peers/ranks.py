@@ -15,7 +15,7 @@ import mpi4py
 import numpy as np
 
 from asysg import InvalidArgument
-from asysg.cli._on_ranks import mpiexec
+from asysg.figures._on_ranks import mpiexec
 
 from ..measure import Absent, Contestant, Reading
 from ..workloads import STEP, Contestants, Workload, data

@@ -25,7 +25,8 @@ def commands() -> dict[str, argparse.ArgumentParser]:
 
 COMMANDS = commands()
 
-#: Each command with arguments that take a moment only; FILE is a small data file, OUT a folder.
+#: Each command with arguments that take a moment only; FILE is a small data file, OUT a folder,
+#: RECORDS those of the docs.
 SMALL = {
     "run": "FILE --updates 300 --threads 1 --no-progress --out OUT",
     "diagnose": f"FILE --threads {THREADS} --seconds 0.01 --updates 1000",
@@ -35,6 +36,7 @@ SMALL = {
     "--updates 200",
     "calibrate": "--layers 6,4,3",
     "phase": "--delays 0,2 --updates 200 --n 4 --replicates 1",
+    "reproduce": "rate --from RECORDS --out OUT",
     "verify": "--tightness --out OUT",
     "info": "",
 }
@@ -48,6 +50,7 @@ WRONG = {
     "calibrate": "--seed -1",
     "cifar": "--samples 1",
     "phase": "--seed -1",
+    "reproduce": "rate --seed -1",
     "verify": "--objective nothing",
     "info": "--fast",
 }
@@ -62,7 +65,8 @@ def words(tmp_path, monkeypatch):
         A=np.random.default_rng(0).standard_normal((30, 3)),
         y=np.arange(30) % 2,
     )
-    names = {"FILE": "data.npz", "OUT": "out"}
+    records = str(DOCS / "figures" / "records")
+    names = {"FILE": "data.npz", "OUT": "out", "RECORDS": records}
     return lambda command, text: [command, *(names.get(word, word) for word in text.split())]
 
 

@@ -40,6 +40,7 @@ class Struct(ctypes.Structure):
         ("minibatch", ctypes.c_void_p),
         ("batch_size", ctypes.c_int64),
         *((name, ctypes.c_void_p) for name in ("full_partial", "full_support")),
+        *((name, ctypes.c_void_p) for name in ("minibatch32", "descend32")),
     )
 
 
@@ -86,7 +87,7 @@ class Counting:
         new.restype = ctypes.py_object
         new.argtypes = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p)
         self.keep = gradient, descend, touch
-        self.capsule = new(ctypes.addressof(self.struct), b"asysg.objective.v3", None)
+        self.capsule = new(ctypes.addressof(self.struct), b"asysg.objective.v4", None)
 
 
 def run(objective, p=1, *, K=100, sync_every=7, gamma=-0.125, recording="full"):
@@ -201,6 +202,21 @@ def test_trouble_on_several_threads(fast):
         assert len(made) == sum(engine.updates_by_worker) == engine.histogram.sum()
         assert engine.x[0] == 0.125 * (3.0 + drawn[made]).sum()
         assert (40 in done["draw"]) == (kind == "diverged")
+
+
+@pytest.mark.parametrize("at", [0, 1, 99])
+@pytest.mark.parametrize("fast", [True, False])
+def test_the_step_of_a_failure_is_not_counted(fast, at):
+    """Of a lone worker whose steplengths adapt: they are summed, and every step was made."""
+    objective = Counting(fast=fast, bad=[samples(100)[at]])
+    engine = Threads(
+        objective.capsule, np.array([0.0, 1.0]), method="sgd", M=1, p=1, key=KEY, max_delay=-1,
+        recording="sampled", slope=2.0,
+    )  # fmt: skip
+    engine.advance(100, np.array([0.125]))
+    assert engine.trouble == ("failed", 0, at)
+    assert sum(engine.updates_by_worker) == engine.clock == at
+    assert engine.sums == (0.125 * at, 0.125**2 * at)
 
 
 def test_one_steplength():

@@ -357,5 +357,5 @@ def test_an_index_that_comes_twice_is_not_skipped_over():
     new = ctypes.pythonapi.PyCapsule_New
     new.restype = ctypes.py_object
     new.argtypes = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p)
-    name = b"asysg.objective.v3"
+    name = b"asysg.objective.v4"
     assert "twice" in structure(new(ctypes.addressof(struct), name, None))

@@ -38,11 +38,12 @@ SIMULATOR_ADDS = (
     (TIMED, "idx, t)] += «-(step * self.values[w, at])»", "me.draw"),
 )
 THREADS_ADD = (
-    (SERVER, "asysg_step(«step», r.x + first", "me.draw"),
+    (SERVER, "asysg_step(«step», x + first", "me.draw"),
+    (SERVER, "asysg_step32(<float> «step», x + first", "me.draw"),
     (THREADS, "increment = «-(steplength(r, me, k, k - start) * g)»", "me.draw"),
     (THREADS, "write(r, me, j, «-(step * me.g[j])», &replaced)", "me.draw"),
     (SKIP, "increment = «-(steplength(r, me, at, 0) * done[t].g)»", "hits[t].draw"),
-    (ALONE, "s, «steplength(r, me, me.draw, 0)», me.work", "me.draw"),
+    (ALONE, "step = «steplength(r, me, me.draw, 0)»\n", "me.draw"),
     (REPLICA, "increment = «-(r.gamma[0] * g)»", "draw"),
     (REPLICA, "me.xhat[j] += «-(step * me.g[j])»", "draw"),
     (REPLICA, "draw + t, 0), «r.gamma[0]», me.work", "(me.draw + t)"),

@@ -36,13 +36,13 @@ FAULTS = (
         "server: snapshot taken behind the locks",
         (
             SERVER,
-            "            memcpy(me.xhat + first, r.x + first, count * sizeof(double))\n",
+            "            memcpy(xhat + first, x + first, count * sizeof(real_t))\n",
             "pass",
         ),
         (
             SERVER,
             "    asysg_unlock(&r.locks[r.segments - 1])\n",
-            "{old}\nfor s in range(r.f.n):\n    me.xhat[s] = r.x[s]\n    asysg_stress()\n",
+            "{old}\nfor s in range(r.f.n):\n    xhat[s] = x[s]\n    asysg_stress()\n",
         ),
     ),
     fault(
@@ -57,8 +57,10 @@ FAULTS = (
         "server: snapshot without its own update",
         (
             SERVER,
-            "            memcpy(me.xhat + first, r.x + first, count * sizeof(double))\n",
-            "{old}\nif not late:\n    asysg_step(-step, me.xhat + first, sent + first, count)\n",
+            "            memcpy(xhat + first, x + first, count * sizeof(real_t))\n",
+            "{old}\nif not late:\n"
+            "    if real_t is double:\n"
+            "        asysg_step(-step, xhat + first, sent + first, count)\n",
         ),
     ),
     fault(

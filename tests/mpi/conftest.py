@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from asysg.cli._on_ranks import mpiexec
+from asysg.figures._on_ranks import mpiexec
 
 pytest.importorskip("mpi4py", reason="mpi4py is not installed (asysg[mpi])")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from asysg.cli._on_ranks import mpiexec
+from asysg.figures._on_ranks import mpiexec
 
 
 @pytest.fixture

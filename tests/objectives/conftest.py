@@ -50,6 +50,7 @@ PSI = {
     "sigmoid": lambda z, b: (expit(z) - b) ** 2,
     "logistic": lambda z, b: np.log(1 + np.exp(-b * z)),
     "sine": lambda z, b: 1 - np.cos(z - b),
+    "squared": lambda z, b: (z - b) ** 2 / 2,
     "amplitude": lambda z, b: (np.sqrt(1 + z**2) - b) ** 2 / 2,
     "welsch": lambda z, b: 2.25 / 2 * (1 - np.exp(-((z - b) ** 2) / 2.25)),
     "geman": lambda z, b: (z - b) ** 2 / (2 * (1 + ((z - b) / 1.5) ** 2)),
@@ -57,11 +58,14 @@ PSI = {
 }
 
 
-def linear_twin(name: str, A: Any, y: Any, reg: float = 0.0) -> Callable[..., Any]:
+def linear_twin(
+    name: str, A: Any, y: Any, reg: float = 0.0, weights: Any = 1.0, free: int = 0
+) -> Callable[..., Any]:
     dense = A.toarray() if scipy.sparse.issparse(A) else A
 
     def value(x: Any, sample: int | None = None) -> Any:
-        terms = PSI[name](dense @ x, y)
+        terms = weights * PSI[name](dense @ x, y)
+        x = x[: len(x) - free]
         term = terms.mean() if sample is None else terms[sample]
         return term + reg * (x**2 / (1 + x**2)).sum()
 
@@ -106,6 +110,29 @@ def tight_case(
     return Case(lambda: make(A, y), linear_twin(name, A, y, reg), peaks, words("L L_max L_1"), near)
 
 
+def weighted_case(name: str, make: Callable[..., ob.Objective], **given: Any) -> Case:
+    """Unequal weights, one of them 0, and the last coordinate an intercept, perhaps penalised."""
+    rng = np.random.default_rng(17)
+    sparse, reg = given.get("sparse", False), given.get("reg", 0.0)
+    A = ob.synthetic.design(40, 9, density=0.4 if sparse else None, rng=rng)
+    ones = np.ones((40, 1))
+    A = scipy.sparse.csr_array(scipy.sparse.hstack([A, ones])) if sparse else np.hstack([A, ones])
+    weights = rng.exponential(size=40)
+    weights[3], weights[5] = 0.0, 8.0
+    x = rng.standard_normal(10)
+    y = given.get("answer", np.asarray)(A @ x)
+    flat = np.zeros(10) if name == "logistic" else x
+    exact = words("L L_max") if name != "sigmoid" and not reg else frozenset()
+    options = {"reg": reg, "weights": weights, "free": 1}
+    packed = {"packed": True} if given.get("packed", False) else {}
+    return Case(
+        lambda: make(A, y, **options, **packed),
+        linear_twin(name, A, y, **options),
+        (flat,),
+        exact,
+    )
+
+
 def sync_edges() -> Any:
     return np.array([(0, 1), (1, 2), (2, 3), (3, 4), (4, 5), (0, 5), (1, 4), (0, 3)])
 
@@ -136,6 +163,21 @@ def _linear_cases() -> dict[str, Case]:
             "amplitude", ob.PhaseRetrieval, np.full(N_TIGHT, 0.25), np.full(N_TIGHT, 50.0)
         ),
     }
+    cases["squared"] = linear_case("squared", ob.LeastSquares, same)
+    cases["squared-csr"] = linear_case("squared", ob.LeastSquares, same, sparse=True)
+    for reg, sparse in ((0.0, False), (0.3, False), (0.0, True), (0.3, True)):
+        form = {"reg": reg, "sparse": sparse, "packed": sparse and not reg}
+        tail = "-weighted" + f"-reg{reg}" * bool(reg) + "-csr" * sparse
+        cases["squared" + tail] = weighted_case("squared", ob.LeastSquares, **form)
+        cases["sigmoid" + tail] = weighted_case(
+            "sigmoid", ob.SigmoidRegression, answer=expit, **form
+        )
+        cases["logistic" + tail] = weighted_case(
+            "logistic", ob.NonconvexLogistic, answer=np.sign, **form
+        )
+    cases["welsch-weighted"] = weighted_case(
+        "welsch", lambda *data, **how: ob.RobustRegression(*data, scale=1.5, **how), reg=0.3
+    )
     for loss, steepest in (("welsch", 0.5**0.5), ("geman", 3**-0.5), ("cauchy", 1.0)):
 
         def make(A: Any, y: Any, loss: str = loss) -> ob.Objective:

@@ -12,7 +12,7 @@ from asysg._core import evaluate
 from asysg._core.kernel import Kernel
 from asysg.errors import InvalidArgument, ObjectiveError
 
-NAME = b"asysg.objective.v3"
+NAME = b"asysg.objective.v4"
 DOUBLES = ctypes.POINTER(ctypes.c_double)
 POINT = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, DOUBLES, ctypes.c_uint64, DOUBLES, DOUBLES)
 PARTIAL = ctypes.CFUNCTYPE(
@@ -42,6 +42,8 @@ class Struct(ctypes.Structure):
         ("batch_size", ctypes.c_int64),
         ("full_partial", ctypes.c_void_p),
         ("full_support", ctypes.c_void_p),
+        ("minibatch32", ctypes.c_void_p),
+        ("descend32", ctypes.c_void_p),
     )
 
 
@@ -101,7 +103,7 @@ def test_failures_are_raised(code, sample):
 
 
 def test_strangers_are_refused():
-    other, _keep = foreign(name=b"asysg.objective.v2")
+    other, _keep = foreign(name=b"asysg.objective.v3")
     for stranger in (None, 3, other, ob.SineChain(3)):
         with pytest.raises(InvalidArgument, match="capsule must be a PyCapsule named"):
             evaluate.value(stranger, [1.0])

@@ -162,6 +162,22 @@ def test_L_T_of_quadratics_equals_the_enumeration(built_case):
         assert f.L_T(T) == pytest.approx(max(norms), rel=1e-9)
 
 
+@pytest.mark.only(lambda name, f: hasattr(f, "L_sample"))
+def test_L_sample(built_case):
+    f, rng = built_case.f, np.random.default_rng(31)
+    rows = f._rows if isinstance(f._rows, np.ndarray) else f._rows.toarray()
+    best = 0.0
+    for x in starts(built_case):
+        for j, row in enumerate(rows):
+            for u in (row, rng.standard_normal(f.n)):
+                step = 1e-3 * u / np.linalg.norm(u)
+                change = f.gradient(x + step, j) - f.gradient(x - step, j)
+                best = max(best, np.linalg.norm(change) / 2e-3)
+    assert 0 < best <= f.L_sample * (1 + 1e-6)
+    if f._free == 0 and f._reg == 0 and "L" in built_case.case.exact:
+        assert best >= 0.95 * f.L_sample
+
+
 # The sigma of a stream is its parameter: test_noise.py.
 @pytest.mark.only(lambda name, f: f.n_samples is not None and np.isfinite(f.sigma))
 def test_sigma(built_case):
@@ -202,13 +218,61 @@ def test_constants_carry_what_the_objective_claims(built_case):
 
 
 def test_only_the_expected_families_refuse():
-    refusing = {"Network", "PhaseRetrieval"}
+    refusing = {"Network", "PhaseRetrieval", "LeastSquares"}
     for f, name in [
         (ob.Network.planted(10, (3, 2), rng=0), "Network"),
         (ob.PhaseRetrieval.planted(5, 3, rng=0), "PhaseRetrieval"),
+        (ob.LeastSquares.planted(5, 3, rng=0), "LeastSquares"),
         (ob.SigmoidRegression.planted(5, 3, rng=0), "SigmoidRegression"),
     ]:
         assert (f.sigma == np.inf) == (name in refusing)
+
+
+@pytest.mark.only(lambda name, f: isinstance(f, ob.LeastSquares) and f.reg == 0)
+def test_sigma_of_least_squares_holds_where_f_is_no_larger(built_case):
+    """Points on the boundary of the region, where the bound is largest, along attacked rays."""
+    f, rng = built_case.f, np.random.default_rng(23)
+    (x,) = built_case.case.peaks
+    best = 0.0
+    for _ in range(200):
+        start = x + rng.standard_normal(f.n)
+        claimed = f.constants_below(start)
+        assert claimed.estimated
+        u = rng.standard_normal(f.n)
+        room = f.value(start) - f.value(x)  # f is quadratic along u, with its minimum at x
+        at = x + u * np.sqrt(room / (f.value(x + u) - f.value(x)))
+        assert f.value(at) == pytest.approx(f.value(start))
+        best = max(best, np.sqrt(variance(f, at)) / claimed.sigma)
+    assert 0.2 < best <= 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"weights": [1.0]}, "weights must be a vector of shape"),
+        ({"weights": [1.0, -1.0]}, "weights must be at least 0, got -1"),
+        ({"free": 3}, "free must be at most n = 2, got 3"),
+        ({"free": -1}, "free must be an integer >= 0"),
+        ({"reg": -1.0}, "reg must be a finite number >= 0"),
+    ],
+)
+@pytest.mark.parametrize(
+    "family", [ob.LeastSquares, ob.SigmoidRegression, ob.RobustRegression, ob.NonconvexLogistic]
+)
+def test_weights_and_penalties_that_cannot_be(family, options, message):
+    with pytest.raises(InvalidArgument, match=message):
+        family(np.eye(2), [1.0, 1.0], **options)
+
+
+def test_weights_are_repetitions():
+    """Whole weights and samples as often make the same f, up to the factor of the mean."""
+    rng = np.random.default_rng(29)
+    A, y, times = rng.standard_normal((6, 3)), rng.standard_normal(6), rng.integers(0, 4, 6)
+    weighted = ob.LeastSquares(A, y, weights=times * 6 / times.sum())
+    repeated = ob.LeastSquares(np.repeat(A, times, axis=0), np.repeat(y, times))
+    x = rng.standard_normal(3)
+    np.testing.assert_allclose(weighted.gradient(x), repeated.gradient(x), rtol=1e-12)
+    assert weighted.L == pytest.approx(repeated.L)
 
 
 @pytest.mark.parametrize("density", [None, 0.01])

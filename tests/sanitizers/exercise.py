@@ -20,6 +20,7 @@ from asysg import _draws, objectives
 from asysg._core.proximal import Proximal
 from asysg._core.served import METHODS as SERVED
 from asysg._core.served import Served
+from asysg._core.single import Single
 from asysg._core.threads import Threads
 
 METHODS = ("asysg-con", "asysg-incon", "hogwild")
@@ -117,6 +118,19 @@ def settings() -> Iterator[dict[str, Any]]:
             "lazy": lazy,
             "max_delay": max_delay,
         }
+    for p, M, record, max_delay in itertools.product(
+        (1, 2, 3, 4), (1, 2, 130), RECORDS, (-1, 0, 3)
+    ):
+        if record is False and max_delay >= 0:
+            continue
+        yield {
+            "p": p,
+            "M": M,
+            "method": "asysg-con",
+            "recording": record,
+            "max_delay": max_delay,
+            "single": True,
+        }
 
 
 def gamma(block: int, how: dict[str, Any]) -> Any:
@@ -129,6 +143,9 @@ def blocks(objective: Any, **how: Any) -> int:
     """Run several blocks on one engine, looking at everything it shows between them."""
     key = _draws.key_from(1)
     kind = Served if how["method"] in SERVED else Threads
+    if how.pop("single", False):
+        kind = Single
+        del how["method"]
     engine = kind(objective._capsule, np.zeros(objective.n) + 0.1, key=key, segment=2, **how)
     for block in BLOCKS:
         engine.advance(engine.clock + block, gamma(block, how))
@@ -199,7 +216,7 @@ def main(short: bool) -> None:
     every = families()
     for number, how in enumerate(settings()):
         # Short: each setting meets one family, each family many settings.
-        names = list(every)
+        names = [name for name in every if "single" not in how or every[name]._kernel.single()]
         for name in [names[number % len(names)]] if short else names:
             updates += blocks(every[name], **how)
             runs += 1

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from asysg.cli._on_ranks import mpiexec
+from asysg.figures._on_ranks import mpiexec
 
 #: How a rank ends. The last three happen in the script, inside the objective or outside of it.
 KINDS = ("kill", "stop", "interrupt", "raise", "exit", "vanish")

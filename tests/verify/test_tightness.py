@@ -11,14 +11,21 @@ from asysg import InvalidArgument, verify
 from asysg.theory import moments
 from asysg.verify import _tightness
 
-PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "tightness.csv"
+PAGE = Path(__file__).parents[2] / "docs" / "figures" / "tightness.csv"
 
 
 @pytest.fixture(scope="module")
 def page():
     """The table of the docs by algorithm, form and T."""
+    names = ("noise", "gap", "noise_step", "gap_step", "simulated", "halfwidth")
     with open(PAGE, newline="", encoding="utf-8") as file:
-        head, *lines = csv.reader(file)
+        found = [
+            verify.Tightness(
+                row["algorithm"], row["form"], int(row["T"]), *(float(row[n]) for n in names)
+            )
+            for row in csv.DictReader(file)
+        ]
+    head, *lines = _tightness.table(found)
     assert head == [name for name, _ in _tightness.COLUMNS]
     return {tuple(line[:3]): line for line in lines}
 
