@@ -17,6 +17,8 @@ HOSTS = {
     "doi.org",
     "github.com",
     "numpy.org",
+    "benchopt.github.io",
+    "cibuildwheel.pypa.io",
     "docs.iterative.ai",
     "docs.scipy.org",
     "www.sphinx-doc.org",
