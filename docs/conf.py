@@ -4,8 +4,11 @@ import contextlib
 import io
 import os
 import re
+import sys
 from importlib.metadata import version as installed
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))  # pictures.py
 
 project = "asysg"
 author = "The asysg developers"
@@ -19,10 +22,20 @@ extensions = [
     "sphinx.ext.mathjax",
     "numpydoc",
     "sphinx_gallery.gen_gallery",
+    # MathJax from an installed package: pages need no network.
+    "sphinx-mathjax-offline",
 ]
 exclude_patterns = ["_build", "examples", "figures", "gallery/*.ipynb", "gallery/*.md5"]
 templates_path = ["_templates"]
 default_role = "py:obj"
+# What is written `asysg.…` must exist. Other names in backticks are parameters, mostly, and the
+# bases that several objectives share have no page.
+nitpicky = True
+nitpick_ignore_regex = [
+    ("py:obj", r"(?!asysg\.).*"),
+    ("py:class", r"(?!asysg\.).*|asysg\.objectives\.(\w+\._\w+|_\w+\.\w+)"),
+    ("py:exc", r"(?!asysg\.).*"),
+]
 
 autosummary_generate = True
 autosummary_imported_members = False
@@ -36,6 +49,7 @@ from importlib.util import find_spec
 """
 
 sphinx_gallery_conf = {
+    "image_scrapers": ("matplotlib", "pictures.scrape"),
     "examples_dirs": "examples",
     "gallery_dirs": "gallery",
     "filename_pattern": r"/plot_",
@@ -44,10 +58,17 @@ sphinx_gallery_conf = {
     "show_memory": False,
     "min_reported_time": 1e9,
     "abort_on_example_error": True,
+    "write_computation_times": False,  # a page that loads scripts from elsewhere
 }
 
 html_theme = "pydata_sphinx_theme"
 html_title = "asysg"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_js_files = ["site.js"]
+html_context = {"default_mode": "auto"}
+html_domain_indices = False
+html_favicon = "_static/mark.svg"
 html_theme_options = {"show_toc_level": 2, "navigation_with_keys": False}
 
 

@@ -108,8 +108,8 @@ def trace_bias_test(
 
     r_k = x_{k+1} - x_k + gamma sum_m grad f(xh_{k,m}) is a martingale difference with covariance
     gamma^2 M Q. Null: E[r_k | past] = 0. Statistic: sum <r_k, v_k>/sqrt(sum v_k' cov v_k) for
-    directions v_k that depend on the past only. False alarm: alpha, exact for Gaussian noise, by
-    the martingale central limit theorem else.
+    directions v_k that depend on the past only. False alarm: alpha, exact for Gaussian noise if the
+    variances v_k' cov v_k do not depend on the past, by the martingale central limit theorem else.
 
     Parameters
     ----------

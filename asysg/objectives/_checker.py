@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from .. import _check
 from ..errors import ConstantsWarning, InvalidArgument, ObjectiveError
@@ -157,16 +157,16 @@ def check(
     -------
     ObjectiveCheck
 
+    Raises
+    ------
+    InvalidArgument
+        For an argument out of range.
+
     Warns
     -----
     ConstantsWarning
         If what was seen contradicts a constant that is claimed. An L, L_max or gap is then surely
         too small (up to rounding), a sigma by the same confidence.
-
-    Raises
-    ------
-    InvalidArgument
-        For an argument out of range.
 
     Notes
     -----
@@ -378,7 +378,7 @@ def _unbiased(means: list[Mean], exact: bool) -> Finding:
     worst = _Worst(name, ROUNDING)
     if not exact:
         tests = DIRECTIONS * len(means)
-        worst = _Worst(f"{name} (standard errors)", float(stats.norm.isf(ALARM / 2 / tests)))
+        worst = _Worst(f"{name} (standard errors)", float(scipy.stats.norm.isf(ALARM / 2 / tests)))
     for number, mean in enumerate(means):
         worst.see(mean.worst if exact else mean.score, f"point {number}")
     return worst.finding()

@@ -13,9 +13,8 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import scipy.optimize
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from ._base import Objective
 
@@ -154,12 +153,12 @@ def noise(
             largest = max(largest, float(np.abs(difference).max()))
         mean, error = float(squares.mean()), 0.0
         if not exact:
-            error = float(stats.norm.isf(alarm / len(points)) * stats.sem(squares))
+            error = float(scipy.stats.norm.isf(alarm / len(points)) * scipy.stats.sem(squares))
         low, high = max(low, mean - error), max(high, mean + error)
         scale = largest or 1.0
         rounding = 1e-9 * scale * math.sqrt(obj.n)
         off = np.maximum(0.0, np.abs(components.mean(axis=0)) - rounding)
-        scores = off / (stats.sem(components, axis=0) + rounding)
+        scores = off / (scipy.stats.sem(components, axis=0) + rounding)
         means.append(Mean(float(np.abs(total).max()) / len(samples) / scale, float(scores.max())))
     return Interval(math.sqrt(max(0.0, low)), math.sqrt(high)), means
 

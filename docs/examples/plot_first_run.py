@@ -2,8 +2,9 @@ r"""
 A first run, drawn
 ==================
 
-One asynchronous run at the steplength the theory prescribes: loss, squared gradient norm beside its
-bound, and the staleness that occurred. The delays are given, so the picture is the same every time.
+One asynchronous run at the steplength the theory prescribes: loss, squared gradient norm beside
+its bound, and the staleness that occurred. The delays are given, so the picture is the same every
+time.
 """
 
 import matplotlib.pyplot as plt

@@ -7,7 +7,6 @@ computes the same number of gradients at the steplength that its theorem prescri
 clock: who waits for the slow ones, who uses their stale gradients, who throws them away.
 """
 
-import matplotlib.pyplot as plt
 import numpy as np
 
 import asysg
@@ -32,5 +31,4 @@ for row in rows:
 # Losses against virtual time on the left. On the right, what was measured beside what was proven:
 # the bounds hold for the worst function with these constants, so an ordinary one lies below.
 
-comparisons.draw(rows)
-plt.show()
+figure = comparisons.draw(rows)
