@@ -22,7 +22,7 @@ HANGS = 900
 #: What the schedule of real threads may depend on.
 THREADED = (
     *("threads.pyx", "server.pxd", "replica.pxd", "skip.pyx", "worker.pxd"),
-    *("clock.h", "atomic.h", "merge.h", "_minimize.py"),
+    *("clock.h", "atomic.h", "merge.h", "_minimize.py", "served.pyx", "prox.h"),
 )
 CORE = ("asysg/_core", "asysg/_draws.py", "asysg/simulate", "asysg/steplengths.py")
 FAMILIES = (
@@ -74,6 +74,29 @@ SUITES = (
         ("tests/theory/test_hand_values.py", "tests/theory/test_second_road.py", "tests/theory"),
         ("theory/",),
     ),
+    Suite(
+        "served",
+        tuple(f"tests/{folder}/test_served.py" for folder in ("core", "concurrency", "minimize")),
+        ("asysg/_core/served", "asysg/_core/turns"),
+        schedules=True,
+    ),
+    Suite(
+        "adaptive",
+        ("tests/core/test_adaptive.py", "tests/minimize/test_adaptive.py"),
+        ("asysg/_core/adaptive", "asysg/_core/worker", "asysg/_core/server"),
+    ),
+    Suite(
+        "prox",
+        tuple(f"tests/{folder}/test_prox.py" for folder in ("core", "concurrency", "minimize")),
+        ("asysg/_core/prox",),
+        schedules=True,
+    ),
+    Suite(
+        "asyscd",
+        ("tests/objectives/test_exact.py", "tests/minimize/test_asyscd.py"),
+        ("asysg/_core/exact", "asysg/_core/full"),
+    ),
+    Suite("ranks", ("tests/mpi/test_ranks.py",), ("asysg/_core/rank",)),
     Suite("oracle", ("tests/core",), CORE),
     Suite(
         "skip-ahead",

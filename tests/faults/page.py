@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from . import alarms, code, concurrency, constants
+from . import alarms, code, concurrency, constants, methods
 from .columns import ENOUGH, NAMES, ROWS, SUITES, Outcome, threaded
 from .patch import Fault
 from .table import FAULTS, NONE, Outcomes, killed
@@ -29,7 +29,7 @@ The package carries no switches. ``tests/faults`` copies the sources, turns ever
 catalogue into a choice between what is there and the mistake, compiles that copy once, and wakes
 one mistake a process by the variable ``ASYSG_FAULT``. Every anchor must be found exactly once,
 else nothing runs. A change that moves an anchor needs one line of ``tests/faults/code.py``,
-``concurrency.py`` or ``constants.py``.
+``concurrency.py``, ``methods.py`` or ``constants.py``.
 
 .. code-block:: console
 
@@ -72,6 +72,11 @@ DESCRIPTIONS = {
     "lemma": "the steps of the proof, each against its own measurement",
     "ordinary": "ordinary objectives at the prescribed steplength",
     "theory": "``tests/theory``: hand values, limits, two roads to one number",
+    "served": "synchronous, delayed and Downpour SGD: kernels, schedules, runs",
+    "adaptive": "steplengths that adapt to delays: kernels and runs",
+    "prox": "proximal steps: kernels, schedules, runs",
+    "asyscd": "exact derivatives, and coordinate descent by them",
+    "ranks": "``tests/mpi``: runs on ranks, replayed; with the extra ``mpi``",
     "oracle": "``tests/core``: kernels equal to the NumPy recursion, the law of the draws",
     "skip-ahead": "what skip-ahead draws: its tests, and its law",
     "schedules": "``tests/concurrency``: what holds under every schedule of threads",
@@ -97,6 +102,7 @@ def page(outcomes: Outcomes, seeds: Sequence[dict[str, Any]]) -> str:
     groups = {
         "What runs": code.FAULTS,
         "What workers share": concurrency.FAULTS,
+        "Other methods, proximal and adaptive steps, ranks": methods.FAULTS,
         "The theory": constants.FAULTS,
     }
     return HEAD.format(

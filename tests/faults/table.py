@@ -12,11 +12,16 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from . import code, concurrency, constants
+from . import code, concurrency, constants, methods
 from .columns import NAMES, ROWS, SUITES, Build, Outcome
 from .patch import Fault, build, numbers
 
-FAULTS: tuple[Fault, ...] = (*code.FAULTS, *concurrency.FAULTS, *constants.FAULTS)
+FAULTS: tuple[Fault, ...] = (
+    *code.FAULTS,
+    *concurrency.FAULTS,
+    *methods.FAULTS,
+    *constants.FAULTS,
+)
 NONE = Fault("(none)", ())
 #: Processes at once.
 AT_ONCE = 2
@@ -48,8 +53,13 @@ def asked(
             outcome = made.suite(column, fault, number, seeds)
             caught = caught or (outcome.kills and not every)
             yield outcome
-    if any((fault.name, kind) not in known for kind in ROWS):
+    if unasked_rows(fault, known):
         yield from made.rows(fault, number, 1 if caught else seeds)
+
+
+def unasked_rows(fault: Fault, known: Outcomes) -> bool:
+    """Tell whether rows of `asysg verify` are still to be asked about a fault."""
+    return any((fault.name, kind) not in known for kind in ROWS)
 
 
 def run(
@@ -60,8 +70,10 @@ def run(
     What `record` already holds is not asked again; what is found is added to it at once.
     """
     known = {} if record is None else read(record)
-    # The rows are asked last.
-    left = [fault for fault in (NONE, *faults) if (fault.name, ROWS[-1]) not in known]
+    # The rows are asked last. A new column asks the sound build, whatever is known of it.
+    left = [fault for fault in faults if unasked_rows(fault, known)]
+    if any((NONE.name, column) not in known for column in NAMES):
+        left.insert(0, NONE)
     if not left:
         return known
     lock = threading.Lock()
