@@ -22,6 +22,8 @@ SHORTENED = "late steplengths short enough"
 class AdaptiveSteps:
     """The steplengths gamma_k = min{gamma, 1/(2 L M tau_k)} of a run, as far as Theorem A asks.
 
+    Source: documentation, "The systems one compares with".
+
     Parameters
     ----------
     gamma : float

@@ -36,6 +36,8 @@ class Certificate:
 
     Built by `certify` and by `prescribe`, not by hand.
 
+    Source: documentation, "The theorems" and "Setting and assumptions".
+
     Parameters
     ----------
     algorithm : str

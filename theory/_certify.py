@@ -36,6 +36,8 @@ def certify(
 ) -> Certificate:
     """Say which hypotheses of a theorem hold for a run and what follows.
 
+    Source: documentation, "The theorems" and "Setting and assumptions".
+
     Parameters
     ----------
     c : ProblemConstants or None
@@ -163,6 +165,8 @@ class Prescription:
     """What the theory prescribes for a plan.
 
     Built by `con.prescribe` and `incon.prescribe`.
+
+    Source: documentation, "The corollaries: what to prescribe".
 
     Parameters
     ----------

@@ -2,8 +2,8 @@
 
 A worker computes a message for `busy` seconds; the message waits at the server until those before
 it are done, is served for `server` seconds and becomes an update (or, under an enforced bound of
-the delay, is thrown away); at that moment the worker reads x and begins anew. All begin at 0. The
-proofs are in the documentation, "The planner".
+the delay, is thrown away); at that moment the worker reads x and begins anew. All begin at 0.
+Proof: documentation, "The planner: time to a target".
 """
 
 from __future__ import annotations
@@ -163,6 +163,8 @@ def largest_delay(seconds: npt.ArrayLike, *, server: float = 0.0, M: int = 1) ->
     sum over the others of 1 + floor(M t_max/(M t_j + server)), and of 1 where t_j = t_max. With
     equal speeds it is p - 1, which is attained.
 
+    Proof: documentation, "The planner: time to a target".
+
     Parameters
     ----------
     seconds : array_like of shape (p,)
@@ -206,6 +208,8 @@ def time_of_updates(
 
     Without `server` and `max_delay` it is the first S with sum floor(S/(M t_i)) >= K (and for a K
     above a million updates of each worker at most a millionth more).
+
+    Proof: documentation, "The planner: time to a target".
 
     Parameters
     ----------

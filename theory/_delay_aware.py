@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 class DelayProfile:
     """What `schedule_aware_bound` needs to know of a schedule.
 
+    Source: documentation, "The systems one compares with".
+
     Parameters
     ----------
     tau_max : int
@@ -46,6 +48,8 @@ class DelayProfile:
 
 def delay_profile(delays: npt.ArrayLike) -> DelayProfile:
     """Return the profile of a table of delays.
+
+    Source: documentation, "The systems one compares with".
 
     Parameters
     ----------
@@ -88,6 +92,8 @@ def delay_profile(delays: npt.ArrayLike) -> DelayProfile:
 def schedule_aware_gamma_max(c: ProblemConstants, profile: DelayProfile, *, M: int) -> float:
     """Return the largest steplength of `schedule_aware_bound`, 1/(L M (1/2 + sqrt(1/4 + 2 C))).
 
+    Proof: documentation, "The systems one compares with".
+
     Parameters
     ----------
     c : ProblemConstants
@@ -128,6 +134,8 @@ def schedule_aware_bound(
     <= 2 gap/(K M gamma) + L gamma sigma^2 + 2 L^2 M tau_avg gamma^2 sigma^2. (Theorem 1's proof
     with every window as long as it is; the dependence on the delays is that of Koloskova et al.,
     2022. P workers with one read per update have tau_avg <= P - 1 and tau_C <= P - 1.)
+
+    Proof: documentation, "The systems one compares with".
 
     Parameters
     ----------
@@ -171,6 +179,8 @@ def delay_adaptive_steps(
     gamma: float, c: ProblemConstants, delays: npt.ArrayLike, *, M: int = 1
 ) -> Array:
     """Return the steps gamma_k = min{gamma, 1/(2 L M tau_k)}, which shrink only for late gradients.
+
+    The steps of Theorem A. Source: documentation, "The systems one compares with".
 
     Parameters
     ----------
@@ -217,6 +227,8 @@ def delay_adaptive_bound(
     gamma_k = min{gamma, 1/(2 L M tau_k)}, then sum gamma_k E||grad f(x_k)||^2 / sum gamma_k <=
     [2 gap/M + (1 + 2 L M P gamma) L sigma^2 sum gamma_k^2] / sum gamma_k.
 
+    Proof: documentation, "The systems one compares with".
+
     Parameters
     ----------
     steps : array_like of shape (K,)
@@ -256,6 +268,8 @@ def delay_adaptive_bound(
 
 def delay_adaptive_gamma(c: ProblemConstants, *, K: int, P: int, M: int = 1) -> float:
     """Return min{1/(4 L M P), sqrt(8 gap/(3 L M K sigma^2))}, the gamma of `delay_adaptive_rate`.
+
+    A consequence of Theorem A. Proof: documentation, "The systems one compares with".
 
     Parameters
     ----------
@@ -297,6 +311,8 @@ def delay_adaptive_rate(c: ProblemConstants, *, K: int, P: int, M: int = 1) -> f
     half the updates take the whole step. (Mishchenko et al. and Koloskova et al., 2022, have the
     same orders; these constants are ours.)
 
+    A consequence of Theorem A. Proof: documentation, "The systems one compares with".
+
     Parameters
     ----------
     c : ProblemConstants
@@ -329,6 +345,8 @@ def delay_adaptive_rate(c: ProblemConstants, *, K: int, P: int, M: int = 1) -> f
 
 def convex_delayed_gamma_max(c: ProblemConstants, *, M: int, T: int) -> float:
     """Return the largest steplength of `convex_delayed_bound`, 1/(8 L M (T + 1)).
+
+    Proof: documentation, "The systems one compares with".
 
     Parameters
     ----------
@@ -367,6 +385,8 @@ def convex_delayed_bound(
     1/(8(T+1)): the mean over k, m of E f(x_{k - tau_{k,m}}) - f* is at most
     1.6 ||x_1 - x*||^2/(K M gamma) + 2.4 gamma sigma^2. Speedup is linear up to T = O(sqrt K), where
     Agarwal and Duchi (2011) have O(K^{1/4}).
+
+    Proof: documentation, "The systems one compares with".
 
     Parameters
     ----------
@@ -409,6 +429,8 @@ def agarwal_duchi_limit(K: int) -> float:
 
     Cited, not proven here: an optimisation error of O(1/sqrt K + tau^2 log K/K) for convex f. The
     constant is unspecified, so this is for slopes in plots and not for planning.
+
+    Source: documentation, "The systems one compares with".
 
     Parameters
     ----------

@@ -27,6 +27,7 @@ from ._sharp import phi
 Algorithm = Literal["con", "incon"]
 Form = Literal["paper", "plus", "constant_delay", "sharp", "uniform", "robust"]
 ALGORITHMS: tuple[Algorithm, ...] = get_args(Algorithm)
+#: The theorems of both algorithms. Source: documentation, "The theorems".
 FORMS: tuple[Form, ...] = get_args(Form)
 LARGEST = sys.float_info.max
 

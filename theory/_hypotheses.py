@@ -31,6 +31,8 @@ _TOLERANCE = 1e-9
 class Hypothesis:
     """One hypothesis of a theorem, in one run.
 
+    Source: documentation, "The theorems" and "Setting and assumptions".
+
     Parameters
     ----------
     name : str

@@ -15,6 +15,8 @@ from ._frame import ALGORITHMS
 class Limits:
     """What `isotropic` tends to with a constant delay.
 
+    Source: documentation, "Exact moments on quadratics".
+
     Parameters
     ----------
     noise : float
@@ -34,6 +36,8 @@ def limits(
 
     The products E<x_{k-s} - x*, x_{k-t} - x*> obey a linear recursion of dimension
     (T + 1)(T + 2)/2, so the stationary point and the sum over all time are two linear systems.
+
+    Proof: documentation, "Exact moments on quadratics".
 
     Parameters
     ----------

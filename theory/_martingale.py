@@ -41,6 +41,8 @@ def martingale_test(
     exp(lam S - sum psi_k(lam)) has expectation at most 1 for every lam. So has its mean E over
     fixed lam of both signs, and by Markov's inequality P(1/E <= alpha) <= alpha.
 
+    Proof: documentation, "The statistical tests".
+
     Parameters
     ----------
     increments : array_like of shape (K,)
@@ -126,6 +128,8 @@ def martingale_min_detectable(
     K: int, *, alpha: float, bound: float = 0.0, power: float = 0.99
 ) -> float:
     """Return the drift that `martingale_test` finds with the given power.
+
+    Proof: documentation, "The statistical tests".
 
     Parameters
     ----------

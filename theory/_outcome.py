@@ -8,12 +8,15 @@ from dataclasses import dataclass, field
 from ._check import number, whole
 from ._errors import InvalidArgument
 
+#: What all tests together may spend. Source: documentation, "The statistical tests".
 TOTAL_FALSE_ALARM = 1e-6
 
 
 @dataclass(frozen=True)
 class Outcome:
     """What a test found.
+
+    Source: documentation, "The statistical tests".
 
     Parameters
     ----------
@@ -45,6 +48,8 @@ class Outcome:
 @dataclass
 class ErrorBudget:
     """A total probability of any false alarm, spent test by test (Bonferroni).
+
+    Proof: documentation, "The statistical tests".
 
     Parameters
     ----------

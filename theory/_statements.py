@@ -23,7 +23,8 @@ NAMES = {
 _SUPPOSED = {
     "delays bounded by T": "no gradient misses an update older than the last T",
     "reads oblivious": "which updates a read misses does not depend on samples or coordinates",
-    "samples unbiased": "each stochastic gradient has the gradient as its mean, given the past",
+    "samples unbiased": "given the past each stochastic gradient has the gradient as its mean, and "
+    "errors of one update are uncorrelated",
     "no update is lost": "x moves by exactly what each worker sent",
     "coordinates uniform": "each coordinate is drawn uniformly, independently of the past",
     "every delay equals T": "update k reads x_{k-T} (x_1 for k <= T)",

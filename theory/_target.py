@@ -79,7 +79,7 @@ def fresh_read_bound(
     -----
     Theorem U for the iterates that are read within the first K + T updates, which are the first K
     and others; these later updates change nothing of what is bounded. No gradient may be thrown
-    away. The proof is in the documentation, "The planner".
+    away. Proof: documentation, "The planner: time to a target".
 
     Examples
     --------

@@ -19,6 +19,8 @@ def threshold_delay(c: ProblemConstants, eps: float, M: int = 1) -> int:
     would only be stale; fewer would leave workers out that could help. For M samples per update
     the noise is sigma^2/M.
 
+    Source: documentation, "The systems one compares with".
+
     Parameters
     ----------
     c : ProblemConstants

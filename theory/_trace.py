@@ -25,6 +25,8 @@ def coordinates_test(counts: npt.ArrayLike, *, alpha: float) -> Outcome:
     n - 1 degrees of freedom. False alarm: alpha, accurate once every expected count is well above
     5 (for small alpha: above 20).
 
+    Proof: documentation, "The statistical tests".
+
     Parameters
     ----------
     counts : array_like of int, shape (n,)
@@ -64,6 +66,8 @@ def coordinate_pairs_test(coordinates: npt.ArrayLike, n: int, *, alpha: float) -
     Null: independent uniform draws. Statistic: chi-square of the n^2 pairs (i_k, i_{k+1}) of
     *disjoint* neighbours (k odd), with n^2 - 1 degrees of freedom. False alarm: as
     `coordinates_test`.
+
+    Proof: documentation, "The statistical tests".
 
     Parameters
     ----------
@@ -111,6 +115,8 @@ def trace_bias_test(
     directions v_k that depend on the past only. False alarm: alpha, exact for Gaussian noise if the
     variances v_k' cov v_k do not depend on the past, by the martingale central limit theorem else.
 
+    Proof: documentation, "The statistical tests".
+
     Parameters
     ----------
     residuals : array_like of shape (K, d)
@@ -155,6 +161,8 @@ def trace_variance_test(
     over its standard deviation: exact fourth moments for Gaussian noise, else estimated from the
     differences. False alarm: alpha asymptotically. Finds a wrong M, a wrong sigma, lost and
     duplicated samples.
+
+    Proof: documentation, "The statistical tests".
 
     Parameters
     ----------
@@ -203,6 +211,8 @@ def trace_reuse_test(
 
     Null: E<r_k, r_{k-1}> = 0. Statistic: sum <r_k, r_{k-1}> over the square root of
     sum_k tr(cov_k cov_{k-1}). False alarm: alpha asymptotically.
+
+    Proof: documentation, "The statistical tests".
 
     Parameters
     ----------

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 class Moments:
     """Expectations at every update. An unstable schedule may end in inf and NaN.
 
+    Source: documentation, "Exact moments on quadratics".
+
     Parameters
     ----------
     A : ndarray of shape (K,)

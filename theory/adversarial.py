@@ -1,7 +1,7 @@
 """AsySG-con against delays that depend on the run: beyond form "robust" of `con`.
 
-Form "robust" lets delays depend on everything that happened before an update. The Doob form says
-the same with a factor that does not grow with T, and Theorem V also allows delays that depend on
+Form "robust" lets delays depend on everything that happened before an update. Lemma 2D gives the
+same with a factor that does not grow with T, and Theorem V also allows delays that depend on
 the samples being drawn, for which the samples themselves have to be smooth. (Delays that depend on
 the current samples, with rough noise, leave no bound at all.)
 """
@@ -19,6 +19,8 @@ __all__ = ["doob_bound", "doob_gamma_max", "sample_bound", "sample_gamma_max"]
 
 def doob_gamma_max(c: ProblemConstants, *, M: int, T: int) -> float:
     """Return the largest steplength of `doob_bound`, 2/(L M (1 + sqrt(1 + 8 T^2))).
+
+    Lemma 2D put into the summed descent. Proof: documentation, "The theorems", after Theorem R.
 
     Parameters
     ----------
@@ -49,7 +51,9 @@ def doob_gamma_max(c: ProblemConstants, *, M: int, T: int) -> float:
 
 
 def doob_bound(gamma: float, c: ProblemConstants, *, K: int, M: int, T: int) -> float:
-    """Return Theorem R in the Doob form: delays that depend on the past.
+    """Return the bound of Lemma 2D, by Doob's inequality: delays that depend on the past.
+
+    Lemma 2D put into the summed descent. Proof: documentation, "The theorems", after Theorem R.
 
     With a = L M gamma and N = L^2 M T gamma^2 sigma^2: a + 2 (a T)^2 <= 1 gives
     (1/K) sum E||grad f(x_k)||^2 <= 2 gap/(K M gamma) + L gamma sigma^2 + 18 N. Reads are x_{k-tau}
@@ -93,6 +97,8 @@ def doob_bound(gamma: float, c: ProblemConstants, *, K: int, M: int, T: int) -> 
 def sample_gamma_max(c: ProblemConstants, *, L_sample: float, M: int, T: int) -> float:
     """Return the largest steplength of `sample_bound`, min{1/(8 L M), 1/(sqrt(20) L_sample M T)}.
 
+    The conditions of Theorem V. Proof: documentation, "The theorems".
+
     Parameters
     ----------
     c : ProblemConstants
@@ -132,6 +138,8 @@ def sample_bound(
     past, and delays in 0..T chosen by anyone who also sees xi_{k,m}. If L M gamma <= 1/8 and
     (L_sample M gamma T)^2 <= 1/20, then (1/K) sum E||grad f(x_k)||^2 <=
     4 gap/(K M gamma) + 4 L gamma sigma^2 + 10 L_sample^2 M T^2 gamma^2 sigma^2.
+
+    Proof: documentation, "The theorems".
 
     Parameters
     ----------

@@ -62,6 +62,8 @@ def round_robin_delay(P: int, *, M: int = 1) -> int:
     tau is floor((P-1)/M) or ceil((P-1)/M). (Where each worker delivers a whole minibatch computed
     from one read, M = 1 here: T = P - 1.)
 
+    Proof: documentation, "Formulas of the theory module", section "Workers and delays".
+
     Parameters
     ----------
     P, M : int
@@ -88,6 +90,8 @@ def round_robin_delay(P: int, *, M: int = 1) -> int:
 
 def synchronous_gamma_max(c: ProblemConstants, *, M: int, P: int) -> float:
     """Return the steplength 2/(L M P) from which on `synchronous_bound` is inf.
+
+    Theorem U with T = 0. Proof: documentation, "The systems one compares with".
 
     Parameters
     ----------
@@ -123,6 +127,8 @@ def synchronous_bound(gamma: float, c: ProblemConstants, *, K: int, M: int, P: i
     Theorem U with T = 0 and M P samples. If a = L M P gamma < 2, then (1/K) sum E||grad f(x_k)||^2
     <= (2 gap/(K M P gamma) + L gamma sigma^2)/(2 - a), with equality on f = L||x||^2/2 but for
     the last iterate. With the same number of gradients there are K/P updates.
+
+    Proof: documentation, "The systems one compares with".
 
     Parameters
     ----------
@@ -168,6 +174,9 @@ def synchronous_gamma_opt(c: ProblemConstants, *, K: int, M: int, P: int) -> flo
     With c1 = 2 gap/(K M P), c2 = L sigma^2 and l = L M P it is
     2 c1/(c1 l + sqrt((c1 l)^2 + 4 c1 c2)), at most 1/l.
 
+    Theorem U with T = 0.
+    Proof: documentation, "Formulas of the theory module", section "Best steplength without delays".
+
     Parameters
     ----------
     c : ProblemConstants
@@ -200,6 +209,8 @@ def synchronous_gamma_opt(c: ProblemConstants, *, K: int, M: int, P: int) -> flo
 
 def serial_bound(gamma: float, c: ProblemConstants, *, K: int, M: int = 1) -> float:
     """Return the bound for serial SGD: `synchronous_bound` with one worker.
+
+    Theorem U with T = 0. Proof: documentation, "The systems one compares with".
 
     Parameters
     ----------
@@ -235,6 +246,9 @@ def serial_bound(gamma: float, c: ProblemConstants, *, K: int, M: int = 1) -> fl
 def serial_gamma_opt(c: ProblemConstants, *, K: int, M: int = 1) -> float:
     """Return the steplength that minimises `serial_bound`.
 
+    Theorem U with T = 0.
+    Proof: documentation, "Formulas of the theory module", section "Best steplength without delays".
+
     Parameters
     ----------
     c : ProblemConstants
@@ -268,6 +282,8 @@ def hogwild_gamma_max(c: ProblemConstants, *, M: int, T: int, form: str = "plus"
     """Return the largest admissible steplength of whole-vector updates with inconsistent reads.
 
     Identical to `con.gamma_max`: see `hogwild_bound`.
+
+    Proof: documentation, "The systems one compares with".
 
     Parameters
     ----------
@@ -310,6 +326,8 @@ def hogwild_bound(
     visible in my read. ||grad f||^2 is taken at the sums of all whole updates before k, which no
     worker need ever have seen; "uniform" does not apply since reads are not iterates.
 
+    Proof: documentation, "The systems one compares with".
+
     Parameters
     ----------
     gamma : float
@@ -350,6 +368,8 @@ def _inconsistent(form: str) -> str:
 def asyscd_gamma_max(c: ProblemConstants, *, T: int) -> float:
     """Return the largest admissible steplength of asynchronous coordinate descent.
 
+    Theorem P of AsySG-incon with M = 1. Proof: documentation, "The systems one compares with".
+
     Parameters
     ----------
     c : ProblemConstants
@@ -383,6 +403,8 @@ def asyscd_bound(gamma: float, c: ProblemConstants, *, K: int, T: int) -> float:
     Theorem P of AsySG-incon without noise, M = 1: if L_max gamma + (1+rho) L_T^2 T (n+T-1)
     gamma^2/n^2 <= 1, then (1/K) sum E||grad f(x_k)||^2 <= 2 n gap/(K gamma). Speedup is linear
     while T = O(n (L_max/L_T)^2). (Liu et al., ICML 2014, treat convex f.)
+
+    Proof: documentation, "The systems one compares with".
 
     Parameters
     ----------

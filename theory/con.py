@@ -12,7 +12,7 @@ s = (L M T gamma)^2 and rho = sqrt((T-1)/(2T)) (0 for T <= 1), the forms are
 "paper" (Theorem 1 of the paper)
     a + 2 s <= 1 gives R0 + 2 N. Holds for schedules gamma_k too.
 "plus" (Theorem P)
-    a + (1+rho) s <= 1 gives R0 + (1+rho) N. Never worse than "paper".
+    a + (1+rho) s <= 1 gives R0 + (1+rho) N. Never worse than "paper" with one number for gamma.
 "constant_delay" (Theorem P with rho = 0)
     a + s <= 1 gives R0 + N, if every delay equals T (x_1 is read for k <= T).
 "sharp" (Theorem S)
@@ -28,6 +28,7 @@ References
 ----------
 X. Lian, Y. Huang, Y. Li, J. Liu, Asynchronous Parallel Stochastic Gradient for Nonconvex
 Optimization, NIPS 2015: Theorem 1 and Corollary 2. The other letters are this package's theorems.
+Proof: documentation, "The theorems" and "The corollaries: what to prescribe".
 """
 
 from __future__ import annotations
@@ -64,6 +65,8 @@ def gamma_max(c: ProblemConstants, *, M: int, T: int, form: str = "plus") -> flo
     The condition reads P1 gamma + (r gamma)^2 <= 1, so gamma_max = 2/(P1 + sqrt(P1^2 + 4 r^2)).
     "paper": 2/(L M (1 + sqrt(1 + 8 T^2))).
 
+    Proof: documentation, "The theorems" and "Formulas of the theory module".
+
     Parameters
     ----------
     c : ProblemConstants
@@ -98,6 +101,8 @@ def gamma_max(c: ProblemConstants, *, M: int, T: int, form: str = "plus") -> flo
 
 def admissible(gamma: Steps, c: ProblemConstants, *, M: int, T: int, form: str = "plus") -> bool:
     """Tell whether a steplength satisfies the theorem's condition, up to rounding (2e-15).
+
+    Proof: documentation, "The theorems".
 
     Parameters
     ----------
@@ -147,6 +152,8 @@ def bound(
     sum_k gamma_k E||grad f(x_k)||^2 / sum_k gamma_k is at most
     [2 gap + sum_k (L M gamma_k^2 + 2 L^2 M^2 gamma_k sum_{j=k-T..k-1} gamma_j^2) sigma^2]
     / (M sum_k gamma_k).
+
+    Proof: documentation, "The theorems".
 
     Parameters
     ----------
@@ -232,6 +239,8 @@ def gamma_opt(c: ProblemConstants, *, K: int, M: int, T: int, form: str = "plus"
     root of 2 c3 gamma^3 + c2 gamma^2 = c1, whichever is smaller. ("uniform" divides by 2 - a - s
     and stays quasiconvex; "sharp" is searched for.)
 
+    Proof: documentation, "The theorems" and "Formulas of the theory module".
+
     Parameters
     ----------
     c : ProblemConstants
@@ -307,6 +316,8 @@ def K_min(c: ProblemConstants, *, M: int, T: int, form: str = "paper") -> int:
 
 def T_max(c: ProblemConstants, *, K: int, M: int, form: str = "paper") -> int:
     """Return the largest delay that K updates are enough for, the inverse of `K_min`.
+
+    The demand of `K_min`, solved for T. Proof: documentation, "The corollaries: what to prescribe".
 
     Parameters
     ----------
@@ -421,6 +432,8 @@ def workers_max(c: ProblemConstants, *, K: int, M: int, form: str = "paper") -> 
     P workers that deliver in turn cause delays of P - 1: each reads, computes M gradients from
     what it read, and meanwhile the others deliver once.
 
+    Proof: documentation, "The corollaries: what to prescribe".
+
     Parameters
     ----------
     c : ProblemConstants
@@ -454,6 +467,8 @@ def workers_max(c: ProblemConstants, *, K: int, M: int, form: str = "paper") -> 
 
 def prescribe(c: ProblemConstants, *, K: int, M: int, T: int, form: str = "plus") -> Prescription:
     """Return steplength, bound and certificate for a plan.
+
+    Source: documentation, "The corollaries: what to prescribe".
 
     Parameters
     ----------

@@ -35,6 +35,7 @@ References
 ----------
 X. Lian, Y. Huang, Y. Li, J. Liu, Asynchronous Parallel Stochastic Gradient for Nonconvex
 Optimization, NIPS 2015: Theorem 3 and Corollary 4. The other letters are this package's theorems.
+Proof: documentation, "The theorems" and "The corollaries: what to prescribe".
 """
 
 from __future__ import annotations
@@ -70,6 +71,8 @@ def gamma_max(c: ProblemConstants, *, M: int, T: int, form: str = "plus") -> flo
     The condition reads P1 gamma + (r gamma)^2 <= 1, so gamma_max = 2/(P1 + sqrt(P1^2 + 4 r^2)).
     P1 = L_max M; "plus": r^2 = (1+rho) (L_T M)^2 T (n+T-1)/n^2.
 
+    Proof: documentation, "The theorems" and "Formulas of the theory module".
+
     Parameters
     ----------
     c : ProblemConstants
@@ -104,6 +107,8 @@ def gamma_max(c: ProblemConstants, *, M: int, T: int, form: str = "plus") -> flo
 
 def admissible(gamma: float, c: ProblemConstants, *, M: int, T: int, form: str = "plus") -> bool:
     """Tell whether a steplength satisfies the theorem's condition, up to rounding (2e-15).
+
+    Proof: documentation, "The theorems".
 
     Parameters
     ----------
@@ -145,6 +150,8 @@ def bound(
 
     Suppose the module's assumptions for `form` and its condition on gamma. Then
     (1/K) sum_k E||grad f(x_k)||^2 <= bound.
+
+    Proof: documentation, "The theorems".
 
     Parameters
     ----------
@@ -228,6 +235,8 @@ def gamma_opt(c: ProblemConstants, *, K: int, M: int, T: int, form: str = "plus"
     root of 2 c3 gamma^3 + c2 gamma^2 = c1, whichever is smaller. ("uniform" divides by 2 - a - s
     and stays quasiconvex; "sharp" is searched for.)
 
+    Proof: documentation, "The theorems" and "Formulas of the theory module".
+
     Parameters
     ----------
     c : ProblemConstants
@@ -304,6 +313,8 @@ def K_min(c: ProblemConstants, *, M: int, T: int, form: str = "paper") -> int:
 
 def T_max(c: ProblemConstants, *, K: int, M: int, form: str = "paper") -> int:
     """Return the largest delay that K updates are enough for, the inverse of `K_min`.
+
+    The demand of `K_min`, solved for T. Proof: documentation, "The corollaries: what to prescribe".
 
     Parameters
     ----------
@@ -419,6 +430,8 @@ def workers_max(c: ProblemConstants, *, K: int, M: int, form: str = "paper") -> 
     P workers that deliver in turn cause delays of P - 1: each reads, computes M gradients from
     what it read, and meanwhile the others deliver once.
 
+    Proof: documentation, "The corollaries: what to prescribe".
+
     Parameters
     ----------
     c : ProblemConstants
@@ -452,6 +465,8 @@ def workers_max(c: ProblemConstants, *, K: int, M: int, form: str = "paper") -> 
 
 def prescribe(c: ProblemConstants, *, K: int, M: int, T: int, form: str = "plus") -> Prescription:
     """Return steplength, bound and certificate for a plan.
+
+    Source: documentation, "The corollaries: what to prescribe".
 
     Parameters
     ----------

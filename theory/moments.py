@@ -57,6 +57,8 @@ def impulse_response(al: float, T: int, count: int) -> Array:
 
     One mode of AsySG-con with a constant delay answers a unit of noise in this way.
 
+    Proof: documentation, "Exact moments on quadratics".
+
     Parameters
     ----------
     al : float
@@ -101,6 +103,8 @@ def _response(al: float, T: int, count: int) -> Array:
 def stability_limit(T: int) -> float:
     """Return the al = gamma M lam below which a constant delay of T is stable, 2 sin(pi/(4T+2)).
 
+    Proof: documentation, "Exact moments on quadratics".
+
     Parameters
     ----------
     T : int
@@ -130,6 +134,8 @@ def stationary_variance(al: float, T: int) -> float:
 
     The Yule-Walker equations of z_{k+1} = z_k - al z_{k-T} + e_k with Var e_k = 1. In closed form
     1/(al (2 - al)) for T = 0 and (1 + al)/(al (1 - al)(2 + al)) for T = 1.
+
+    Proof: documentation, "Exact moments on quadratics".
 
     Parameters
     ----------
@@ -183,6 +189,8 @@ def constant_delay(
     Along an eigenvector v of H with eigenvalue lam, with al = gamma M lam and z_k = v'(x_k - x*),
     E z_k = z_1 (1 - al sum_{j<=k-2} h_j), Var z_k = gamma^2 M v'Qv sum_{j<=k-2} h_j^2 and
     Cov(z_k, z_{k-d}) = gamma^2 M v'Qv sum_{j<=k-d-2} h_{j+d} h_j.
+
+    Proof: documentation, "Exact moments on quadratics".
 
     Parameters
     ----------
@@ -269,6 +277,8 @@ def scheduled(
 
     where p = 1 and Pi = id for con, p = n and Pi keeps the diagonal for incon.
 
+    Proof: documentation, "Exact moments on quadratics".
+
     Parameters
     ----------
     H : array_like of shape (n, n)
@@ -333,6 +343,8 @@ def random_delays(
     algorithm: str = "con",
 ) -> Moments:
     """Return the moments for random delays, independent of everything and from update to update.
+
+    Proof: documentation, "Exact moments on quadratics".
 
     Parameters
     ----------
@@ -399,6 +411,8 @@ def isotropic(
 
     All coordinates obey one recursion, linear in the products E<x_{k-s} - x*, x_{k-t} - x*>: a
     (T+1) x (T+1) matrix in place of one (T+1) n wide.
+
+    Proof: documentation, "Exact moments on quadratics".
 
     Parameters
     ----------

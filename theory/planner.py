@@ -5,8 +5,8 @@ for each method, at the best of its free parameters. `orders` gives the publishe
 which have no constants: they compare how methods scale, and guarantee nothing. The two are never
 mixed. The target is E||grad f||^2 <= eps in the ergodic mean.
 
-Workers have fixed speeds, so delays do not depend on samples and reads are oblivious. Derivations
-and proofs are in the documentation, "The planner".
+Workers have fixed speeds, so delays do not depend on samples and reads are oblivious.
+Proof: documentation, "The planner: time to a target".
 """
 
 from __future__ import annotations
@@ -70,6 +70,8 @@ MARANJYAN = (
 class Prediction:
     """An upper bound of the time to the target, proven, and the parameters that give it.
 
+    Source: documentation, "The planner: time to a target".
+
     Parameters
     ----------
     method : str
@@ -108,6 +110,8 @@ class Prediction:
 @dataclass(frozen=True)
 class Order:
     """A published time complexity: seconds up to a constant that the source does not settle.
+
+    Source: documentation, "The planner: time to a target", section "Published complexities".
 
     Parameters
     ----------
@@ -152,6 +156,8 @@ def predict(
 
     Steplength and batch size are chosen for the smallest time, as is for "threshold" the bound of
     the delays. Without `server` a batch size of 1 is best.
+
+    Proof: documentation, "The planner: time to a target".
 
     Parameters
     ----------
@@ -339,6 +345,7 @@ _RUNS: dict[str, Callable[[ProblemConstants, float, int, Crew], _Run]] = {
     "threshold": _threshold,
     "delay-adaptive": _delay_adaptive,
 }
+#: What `predict` knows. Source: documentation, "The planner: time to a target".
 METHODS = tuple(_RUNS)
 
 
@@ -352,6 +359,8 @@ def orders(c: ProblemConstants, *, eps: float, seconds: npt.ArrayLike) -> tuple[
     - "asysg-con": H(p) ((1 + sqrt(T (p-1))) a + b)/p, T the largest delay;
     - "delay-adaptive": H(p) (a + b/p);
     - "threshold" and "lower bound": min over m of H(m) (a + b/m).
+
+    Source: documentation, "The planner: time to a target", section "Published complexities".
 
     Parameters
     ----------

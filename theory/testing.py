@@ -52,6 +52,8 @@ def log_e_value(
 ) -> float:
     """Return the logarithm of `e_value`, which may be too large for a float.
 
+    Proof: documentation, "The statistical tests".
+
     Parameters
     ----------
     z : array_like of shape (R,)
@@ -110,6 +112,8 @@ def e_value(
     1, so its expectation is at most 1: rejecting at E >= 1/alpha has a false alarm of at most alpha
     for any law of Z and any R, in particular for runs that diverge.
 
+    Proof: documentation, "The statistical tests".
+
     Parameters
     ----------
     z : array_like of shape (R,)
@@ -146,6 +150,8 @@ def evidence_against(z: npt.ArrayLike, bound: float, *, alpha: float, cap: float
 
     Null: the mean of each independent replicate is at most `bound`. Statistic: ln E of `e_value`.
     False alarm: at most alpha, exactly, for every law.
+
+    Proof: documentation, "The statistical tests".
 
     Parameters
     ----------
@@ -190,6 +196,8 @@ def equality_test(
     Null: z_1..z_R are independent with mean `expected`. Statistic: (mean - expected)/se with
     se = sd/sqrt R. False alarm: alpha if the mean is normal; with `sd` not given it is estimated
     and Student's law with R - 1 degrees of freedom is used.
+
+    Proof: documentation, "The statistical tests".
 
     Parameters
     ----------
@@ -241,6 +249,8 @@ def equality_test(
 
 def min_detectable(sd: float, R: int, *, alpha: float, power: float = 0.99) -> float:
     """Return the difference from `expected` that `equality_test` finds with the given power.
+
+    Proof: documentation, "The statistical tests".
 
     Parameters
     ----------
