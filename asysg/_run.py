@@ -310,6 +310,24 @@ class Interrupts:
                 self.deliver()
 
 
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let Ctrl-C end a sequence of runs, whenever it comes.
+
+    A run whose updates are all done only notes it, to lose nothing, and the next would begin.
+    A handler that is not the interpreter's own is called all the same, when the run gives it back.
+    """
+    main = threading.current_thread() is threading.main_thread()
+    if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    signal.signal(signal.SIGINT, lambda *given: signal.default_int_handler(*given))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @dataclass(frozen=True)
 class Ending:
     """How a run ended: its status, the last finite x, when that was, and what went wrong."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from .._run import interruptible
 from ..errors import InvalidArgument
 from . import _record, cluster, multicore, phase, rate, tightness
 from ._experiment import Asked, Experiment
@@ -66,6 +67,7 @@ def experiments(names: Sequence[str]) -> list[str]:
     return [one for one in EXPERIMENTS if one in {NAMES[name] for name in wanted}]
 
 
+@interruptible()
 def run(
     names: Sequence[str], folder: Path, asked: Asked, *, progress: bool = False
 ) -> list[Record]:

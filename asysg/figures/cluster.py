@@ -42,7 +42,7 @@ def settings(asked: Asked) -> Line:
         "learning_rate": GENERATED_RATE if generated else CIFAR_RATE,
         "updates": 40 if quick else (1000 if generated else 10_000),
         "records": 5 if quick else (25 if generated else 200),
-        "replicates": asked.replicates or 1,
+        "replicates": asked.replicates or (3 if generated and not quick else 1),
         "virtual": {
             "layers": list(LAYERS),
             "updates": 1000 if quick else of.updates,

@@ -14,6 +14,7 @@ from tqdm import tqdm
 from .. import steplengths
 from .._check import choice, integer, number
 from .._draws import RNG
+from .._run import interruptible
 from ..errors import InvalidArgument
 from ..objectives import Objective
 from ..result import Result, Trace
@@ -179,6 +180,7 @@ def entries(
     ]  # fmt: skip
 
 
+@interruptible()
 def compare(
     obj: Objective,
     x0: ArrayLike,

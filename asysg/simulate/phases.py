@@ -22,6 +22,7 @@ from tqdm import tqdm
 from .. import theory
 from .._check import choice, integer
 from .._draws import RNG
+from .._run import interruptible
 from ..errors import InvalidArgument
 from ..objectives import Objective
 from . import delays
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["diagram", "draw"]
 
 
+@interruptible()
 def diagram(
     obj: Objective,
     x0: ArrayLike,

@@ -20,6 +20,7 @@ from tqdm import tqdm
 from .. import _figures
 from .._check import integer
 from .._draws import RNG
+from .._run import interruptible
 from ..errors import InvalidArgument
 from ..objectives import Objective
 from ..result import Trace
@@ -205,6 +206,7 @@ class Study:
         return figure
 
 
+@interruptible()
 def study(
     obj: Objective,
     x0: ArrayLike,

@@ -16,6 +16,7 @@ from tqdm import tqdm
 from .. import _minimize
 from .._check import integer, number
 from .._core.openmp import openmp_version
+from .._run import interruptible
 from ..errors import InvalidArgument
 from ..theory.testing import TOTAL_FALSE_ALARM, ErrorBudget
 from . import _exact, _flights, _lemma, _methods, _ordinary, _tight
@@ -112,6 +113,7 @@ MAKERS = {
 }
 
 
+@interruptible()
 def suite(
     *,
     quick: bool = False,

@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from .. import theory
 from .._check import integer
+from .._run import interruptible
 from ..objectives import Quadratic
 from ..simulate import delays
 from ..simulate import minimize as simulate
@@ -133,6 +134,7 @@ def simulated(one: Tightness, replicates: int, seed: np.random.SeedSequence) -> 
     return float(measured.mean()), half_width(measured)
 
 
+@interruptible()
 def tightness(
     *,
     forms: Sequence[str] = FORMS,

@@ -118,6 +118,32 @@ def test_a_signal_while_the_run_is_certified_loses_nothing(obj, monkeypatch):
     assert whole(result)
 
 
+def test_a_sequence_of_runs_ends_by_a_signal_at_every_line(obj, handler):
+    """One run may be done when it comes; the next one does not begin."""
+    handler(signal.default_int_handler)
+
+    def go(line):
+        begun = 0
+        with signals_at(line, 1) as lines, _run.interruptible():
+            while begun < 2:
+                begun += 1
+                result = asysg.minimize(
+                    obj, X0, steplength=0.1, n_updates=50, n_records=1, n_threads=1, rng=0
+                )
+                if result.status == "interrupted":
+                    raise KeyboardInterrupt
+                if lines() >= line > 0:
+                    return "lost"
+        return lines()
+
+    last = go(0) // 2
+    assert last > 50
+    for line in range(1, last + 1):
+        with pytest.raises(KeyboardInterrupt):
+            go(line)
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
 def test_second_signal_ends_a_callback(obj):
     """The first waits until the callback has returned."""
     lines = []
