@@ -321,7 +321,13 @@ def interruptible() -> Iterator[None]:
     if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield
         return
-    signal.signal(signal.SIGINT, lambda *given: signal.default_int_handler(*given))
+
+    def end(number: int, frame: FrameType | None) -> None:
+        # First, because it may strike below, before the handler is given back there.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.default_int_handler(number, frame)
+
+    signal.signal(signal.SIGINT, end)
     try:
         yield
     finally:
