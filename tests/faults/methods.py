@@ -69,7 +69,7 @@ SYSTEMS = (
     ),
     fault(
         "turns: last part left out of the sum",
-        (TURNS, "if «part»:\n                asysg_axpy", "part and part < self.parts - 1"),
+        (TURNS, "if «part»:\n                asysg_axpy", "part * (part < self.parts - 1)"),
     ),
     fault(
         "turns: a group begins before its last update is done",
@@ -109,7 +109,7 @@ STEPS = (
         "adaptive: steps shortened by the delay before",
         (ADAPTIVE, "1.0 / (slope * «delay»)", "(delay - 1)"),
     ),
-    fault("adaptive: the longer of two steps", (ADAPTIVE, "«min»(step", "max")),
+    fault("adaptive: as long as the delay allows", (ADAPTIVE, "min(«step»,", "1e300")),
     fault(
         "adaptive: the server takes every gradient for fresh",
         (SERVER, "step = steplength(r, me, k, «k - start»)", "0"),
