@@ -127,6 +127,9 @@ def certify(
             constants = plan.objective.constants(plan.x0, T=T or 0)
         except InvalidArgument as error:
             evidence.append(Hypothesis("problem constants", False, None, {}, "assumed", str(error)))
+    # By either name: with exact derivatives and one of them an update.
+    exact = plan.M == 1 and constants is not None and constants.sigma == 0
+    descent = plan.method == "asyscd" or (plan.algorithm == "incon" and exact)
     found = theory.certify(
         constants,
         algorithm=plan.algorithm,
@@ -137,10 +140,10 @@ def certify(
         form=form,
         measured=bounded_mean(trace, status, form=form, K=K, T=T or 0, gamma=gamma),
         evidence=tuple(evidence),
-        note=DESCENT if plan.method == "asyscd" else "",
+        note=DESCENT if descent else "",
     )
     measured = found.measured
-    if plan.method == "asyscd" and measured is not None and found.bound < measured < np.inf:
+    if descent and measured is not None and found.bound < measured < np.inf:
         half = left_to_luck(trace, plan.objective.n, K)
         found = replace(found, measured_halfwidth=half, note=DESCENT + LUCK)
     return found

@@ -194,13 +194,15 @@ def test_without_noise_the_largest_steplength_is_prescribed():
     assert res.steplength == theory.baselines.asyscd_gamma_max(obj.constants(x0, T=4), T=4)
 
 
-def test_a_lucky_run_is_not_a_violation():
+@pytest.mark.parametrize("method", ["asyscd", "asysg-incon"])
+def test_a_lucky_run_is_not_a_violation(method):
     """Four coordinates and f down to 0: single runs lie on both sides of the bound."""
     obj = objectives.SigmoidRegression.planted(50, 4, rng=0)
+    obj = obj if method == "asyscd" else obj.exact
     seen = []
     for seed in range(40):
         found = asysg.minimize(
-            obj, np.zeros(4), method="asyscd", n_updates=500, n_threads=1, rng=seed
+            obj, np.zeros(4), method=method, n_updates=500, n_threads=1, rng=seed
         ).certificate
         assert found.holds
         if found.measured <= found.bound:
