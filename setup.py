@@ -152,6 +152,8 @@ if __name__ == "__main__":
     setup(
         ext_modules=cythonize(
             [extension(path.stem) for path in sorted(CORE.glob("*.pyx"))],
+            # On all cores, where processes start as copies of this one.
+            nthreads=(os.cpu_count() or 0) if sys.platform == "linux" else 0,
             compiler_directives={
                 "language_level": 3,
                 "boundscheck": False,
