@@ -1,5 +1,6 @@
 """f itself as an objective: exact derivatives, all that they read, of every family."""
 
+import ctypes
 import gc
 import pickle
 
@@ -9,6 +10,7 @@ import scipy.sparse
 from hypothesis import given
 from hypothesis import strategies as st
 
+import asysg
 from asysg import objectives as ob
 from asysg._core.callback import Callback
 from asysg._core.exact import Exact
@@ -32,6 +34,27 @@ def test_constants_are_those_of_f(built_case):
     assert [exact.L_T(T) for T in (1, 2, 3)] == [f.L_T(T) for T in (1, 2, 3)]
     assert exact.exact is exact
     assert repr(exact) == f"{f!r}.exact"
+
+
+def test_the_mean_over_samples_begins_at_zero_in_every_update():
+    """Gradients of samples add up in a scratch that serves one update after the other."""
+
+    @ctypes.CFUNCTYPE(
+        ctypes.c_int, *2 * [ctypes.POINTER(ctypes.c_double)], *2 * [ctypes.c_long], ctypes.c_void_p
+    )
+    def gradient(x, g, n, sample, _):
+        for i in range(n):
+            g[i] += x[i] - sample
+        return 1
+
+    f = ob.from_lowlevel(gradient, n=3, n_samples=5)
+    x = x0 = np.array([1.0, -2.0, 4.0])
+    for _ in range(4):
+        x = x - 0.25 * (x - 2.0)
+    run = asysg.minimize(
+        f.exact, x0, method="sgd", steplength=0.25, n_updates=4, n_threads=1, rng=0
+    )  # fmt: skip
+    np.testing.assert_allclose(run.x, x, rtol=1e-14)
 
 
 @pytest.mark.parametrize("noise", ["gaussian", "rademacher", "coordinate", "jumps", "skewed"])
