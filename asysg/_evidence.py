@@ -55,9 +55,9 @@ def certify(
             "delays bounded by T",
             T is not None,
             None if T is None else 0.0,
-            {} if T is None else {"max_delay": float(T), "T": float(T)},
+            {} if T is None else {"largest_delay": float(T), "T": float(T)},
             "measured" if plan.max_delay is None else "enforced",
-            delay_note(T, plan.prescribed_T),
+            delay_note(T, plan.max_delay, plan.prescribed_T),
         ),
         Hypothesis(
             "all updates done",
@@ -162,12 +162,13 @@ def left_to_luck(trace: Trace, n: int, K: int) -> float:
     return 3 * largest * float(np.sqrt((n - 1) * fourth / K))
 
 
-def delay_note(T: int | None, prescribed: int | None) -> str:
-    """Compare the delay that occurred with the one the steplength was prescribed for."""
+def delay_note(T: int | None, enforced: int | None, prescribed: int | None) -> str:
+    """Compare the delay that occurred with `max_delay`, and with the one prescribed for."""
     if T is None:
         return "the run recorded no delays (record=False)"
-    if prescribed is None:
-        return ""
-    if T > prescribed:
-        return f"larger than T = {prescribed}, for which the steplength was prescribed"
-    return f"the steplength was prescribed for T = {prescribed}"
+    said = [] if enforced is None else [f"max_delay = {enforced}"]
+    if prescribed is not None and T > prescribed:
+        said.append(f"larger than T = {prescribed}, for which the steplength was prescribed")
+    elif prescribed is not None:
+        said.append(f"the steplength was prescribed for T = {prescribed}")
+    return "; ".join(said)

@@ -275,7 +275,7 @@ def diagnose(
         method=best.method,
         n_threads=best.n_threads,
         max_delay=best.T_99 if best.n_threads > 1 else None,
-        reasons=reasons(trials, best, conflicts, predictions, why, most) + busy(load),
+        reasons=busy(load) + reasons(trials, best, conflicts, predictions, why, most),
         n=obj.n,
         n_samples=obj.n_samples,
         batch_size=M,
@@ -425,11 +425,11 @@ def about(one: Trial, serial: Trial, alone: Trial) -> str:
         return f"{text}."
     limit = one.T_max if one.T_max is not None else -1
     covers = (
-        f"T_99 = {one.T_99} is within the {limit:,} up to which the speedup is linear by theory"
-        if one.T_99 <= limit
-        else f"T_99 = {one.T_99} is beyond what theory allows for a linear speedup "
-        f"({'none' if limit < 0 else f'{limit:,}'} at K = {one.n_updates:,})"
+        f"T_99 = {one.T_99} is {'within' if one.T_99 <= limit else 'beyond'} the {limit:,} up to "
+        f"which the speedup at K = {one.n_updates:,} is linear by theory"
     )
+    if limit < 0:
+        covers = f"K = {one.n_updates:,} updates are too few for a linear speedup by theory"
     return f"{text}. {covers}; bound {one.bound:.4g}, sgd's {serial.bound:.4g}."
 
 

@@ -82,7 +82,7 @@ def certify(
     >>> from asysg import theory
     >>> c = theory.ProblemConstants(gap=1.0, sigma=1.0, L=1.0)
     >>> seen = theory.Hypothesis(
-    ...     "delays bounded by T", False, -3.0, {"max_delay": 7, "T": 4}, "measured"
+    ...     "delays bounded by T", False, -3.0, {"largest_delay": 7, "T": 4}, "measured"
     ... )
     >>> cert = theory.certify(
     ...     c, algorithm="con", gamma=0.01, K=10_000, M=1, T=4, measured=0.02, evidence=[seen]

@@ -15,7 +15,7 @@ Evidence = Literal["proven", "measured", "enforced", "assumed", "estimated", "by
 # How the margin of a known hypothesis follows from its numbers: negative means that it fails.
 _MARGINS: dict[str, tuple[tuple[str, ...], Callable[..., float]]] = {
     "steplength condition": (("lhs",), lambda lhs: 1 - lhs),
-    "delays bounded by T": (("max_delay", "T"), lambda d, T: T - d),
+    "delays bounded by T": (("largest_delay", "T"), lambda d, T: T - d),
     "every delay equals T": (("n_other",), lambda n: -n),
     "no update is lost": (("n_lost",), lambda n: -n),
     "reads oblivious": (("p_value", "level"), lambda p, level: p - level),
@@ -53,17 +53,17 @@ class Hypothesis:
     Notes
     -----
     For these names the margin follows from the numbers, if they are given under these keys, and
-    `Certificate.recheck` recomputes it: "delays bounded by T" (max_delay, T), "every delay equals
-    T" (n_other), "no update is lost" (n_lost), and "reads oblivious", "samples unbiased",
+    `Certificate.recheck` recomputes it: "delays bounded by T" (largest_delay, T), "every delay
+    equals T" (n_other), "no update is lost" (n_lost), and "reads oblivious", "samples unbiased",
     "coordinates uniform" (p_value, level).
 
     Examples
     --------
     >>> from asysg import theory
     >>> theory.Hypothesis(
-    ...     "delays bounded by T", True, 2.0, {"max_delay": 6, "T": 8}, "measured"
+    ...     "delays bounded by T", True, 2.0, {"largest_delay": 6, "T": 8}, "measured"
     ... ).explain()
-    '[holds] delays bounded by T (measured): max_delay = 6, T = 8; margin 2'
+    '[holds] delays bounded by T (measured): largest_delay = 6, T = 8; margin 2'
     """
 
     name: str

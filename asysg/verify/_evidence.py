@@ -53,7 +53,7 @@ def certificate(
             "delays bounded by T",
             worst <= T,
             float(T - worst),
-            {"max_delay": float(worst), "T": float(T)},
+            {"largest_delay": float(worst), "T": float(T)},
             "enforced" if enforced else "by construction",
         ),
         *(h for h in first.certificate.hypotheses if h.name not in COUNTED),

@@ -84,7 +84,7 @@ def test_a_failing_hypothesis_ends_every_claim():
     assert (cert.holds, cert.bound, cert.verdict) == (False, math.inf, "no claim")
     assert "[FAILS] steplength condition" in cert.explain()
     assert "No claim: steplength condition" in cert.explain()
-    late = Hypothesis("delays bounded by T", False, -2.0, {"max_delay": 6, "T": 4}, "measured")
+    late = Hypothesis("delays bounded by T", False, -2.0, {"largest_delay": 6, "T": 4}, "measured")
     cert = certificate(evidence=[late])
     assert (cert.holds, cert.verdict) == (False, "no claim")
     assert math.isfinite(cert.bound)
@@ -304,9 +304,9 @@ def test_not_json(tmp_path):
 @pytest.mark.parametrize(
     "h",
     [
-        Hypothesis("delays bounded by T", True, -2.0, {"max_delay": 6, "T": 4}, "measured"),
-        Hypothesis("delays bounded by T", True, 2.0, {"max_delay": 6, "T": 4}, "measured"),
-        Hypothesis("delays bounded by T", True, None, {"max_delay": 6, "T": 4}, "measured"),
+        Hypothesis("delays bounded by T", True, -2.0, {"largest_delay": 6, "T": 4}, "measured"),
+        Hypothesis("delays bounded by T", True, 2.0, {"largest_delay": 6, "T": 4}, "measured"),
+        Hypothesis("delays bounded by T", True, None, {"largest_delay": 6, "T": 4}, "measured"),
         Hypothesis("anything", True, -1.0),
         Hypothesis("anything", False, 1.0),
         Hypothesis("steplength condition", True, 1.0, {"lhs": 0.0}, "proven"),
