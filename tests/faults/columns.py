@@ -17,8 +17,10 @@ from .patch import ROOT, VARIABLE, YIELDS, Fault
 
 #: Seeds after which a test that never convicted is not asked again.
 ENOUGH = 3
-#: Seconds after which a process hangs: a conviction, since no run of the tests would end.
+#: Seconds after which a process hangs: a conviction, since no run of the tests would end. The same
+#: tests are not asked again, which would take as long.
 HANGS = 900
+HUNG = -1
 #: What the schedule of real threads may depend on.
 THREADED = (
     *("threads.pyx", "server.pxd", "replica.pxd", "skip.pyx", "worker.pxd"),
@@ -177,16 +179,16 @@ class Build:
                 timeout=HANGS,
             )
         except subprocess.TimeoutExpired as error:
-            return -1, str(error.stdout or "")
+            return HUNG, str(error.stdout or "")
         return done.returncode, done.stdout
 
-    def pytest(self, number: int, *paths: str, yields: bool = False) -> bool:
-        """Tell whether these tests convict the fault."""
+    def pytest(self, number: int, *paths: str, yields: bool = False) -> int:
+        """Return the exit status of these tests: 0 if they do not convict the fault."""
         options = ("-x", "-q", "-p", "no:cacheprovider", "--no-header")
         code, output = self.python(number, "-m", "pytest", *options, *paths, yields=yields)
         if code in (3, 4, 5):  # pytest's own troubles
             raise RuntimeError(output[-3000:])
-        return code != 0
+        return code
 
     def suite(self, suite: Suite, fault: Fault, number: int, seeds: int) -> Outcome:
         """Ask tests once, or as often as there are seeds where the machine's schedule matters.
@@ -199,8 +201,11 @@ class Build:
         paths = sorted(suite.paths, key=lambda path: fault.name.split(":")[0] not in path)
         convicted = asked = 0
         while asked < times and (asked < ENOUGH or convicted):
-            convicted += self.pytest(number, *paths, yields=chance)
+            code = self.pytest(number, *paths, yields=chance)
             asked += 1
+            convicted += code != 0
+            if code == HUNG:
+                break
         return Outcome(fault.name, suite.name, asked, convicted)
 
     def rows(

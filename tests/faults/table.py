@@ -53,13 +53,13 @@ def asked(
             outcome = made.suite(column, fault, number, seeds)
             caught = caught or (outcome.kills and not every)
             yield outcome
-    if unasked_rows(fault, known):
-        yield from made.rows(fault, number, 1 if caught else seeds)
+    if kinds := unasked_rows(fault, known):
+        yield from made.rows(fault, number, 1 if caught else seeds, kinds)
 
 
-def unasked_rows(fault: Fault, known: Outcomes) -> bool:
-    """Tell whether rows of `asysg verify` are still to be asked about a fault."""
-    return any((fault.name, kind) not in known for kind in ROWS)
+def unasked_rows(fault: Fault, known: Outcomes) -> list[str]:
+    """Return the kinds of rows of `asysg verify` still to be asked about a fault."""
+    return [kind for kind in ROWS if (fault.name, kind) not in known]
 
 
 def run(
