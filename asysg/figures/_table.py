@@ -17,11 +17,12 @@ FORMATS = ("txt", "rst", "csv")
 
 
 def interval(found: Interval, digits: int = 3) -> str:
-    """Return a mean and its 95 % interval, where there is one."""
+    """Return a mean and its 95 % interval, where there is one, and of how many replicates."""
     if not found.reached:
         return "never"
     ends = f" [{found.low:.{digits}g}, {found.high:.{digits}g}]" if found.reached > 1 else ""
-    return f"{found.mean:.{digits}g}{ends}"
+    some = f" ({found.reached} of {found.of})" if found.reached < found.of else ""
+    return f"{found.mean:.{digits}g}{ends}{some}"
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ import pytest
 
 from asysg.figures._canvas import Canvas, Line, Polygon, Text
 from asysg.figures._chart import Cell, Chart, Panel, Series, edges, shade
-from asysg.figures._table import Table
+from asysg.figures._table import Table, interval
+from asysg.simulate.speedups import Interval
 
 SVG = "{http://www.w3.org/2000/svg}"
 NAN = float("nan")
@@ -129,3 +130,17 @@ def test_a_table_in_three_formats():
     assert rst.startswith(".. list-table:: T\n   :header-rows: 1\n\n   * - a\n     - b\n")
     assert r"     - 1\*" in rst
     assert rst.endswith("\\*: n\n")
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ([2.0], "2"),
+        ([2.0, 2.0], "2 [2, 2]"),
+        ([2.0, NAN, 2.0], "2 [2, 2] (2 of 3)"),
+        ([2.0, NAN], "2 (1 of 2)"),
+        ([NAN], "never"),
+    ],
+)
+def test_a_cell_says_of_how_many_replicates_it_is(values, said):
+    assert interval(Interval.around(values)) == said
