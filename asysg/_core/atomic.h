@@ -1,7 +1,7 @@
-/* Every access to memory that two workers share, and the ordering of each with its reason.
+/* Atomic accesses to memory that two workers share, and the ordering of each with its reason.
  *
- * Nothing else in the package touches shared memory: a plain read or write of it would be a
- * data race, which C leaves undefined.
+ * Where no lock and no wait orders two accesses they are made here (the clock's in clock.h, those of
+ * lazy proximal steps in prox.h): plain ones would be a data race, which C leaves undefined.
  *
  * relaxed   x itself. The theorem allows any mixture of old and new entries in a read, so x
  *           needs atomicity (no torn double, no lost add) and no order. What order the

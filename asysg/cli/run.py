@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from ..objectives import Objective
     from ..result import Result
 
-METHODS = ("asysg-incon", "asysg-con", "asyscd", "sgd", "sync", "delayed", "downpour")
+METHODS = (
+    "asysg-incon", "asysg-con", "hogwild", "asyscd", "sgd", "sync", "delayed", "downpour",
+)  # fmt: skip
 RECORD: dict[str, str | bool] = {"sampled": "sampled", "full": "full", "off": False}
 #: Without --updates and --epochs: so many epochs, and not fewer updates than this.
 EPOCHS, LEAST_UPDATES = 20, 100_000

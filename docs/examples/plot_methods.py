@@ -3,8 +3,9 @@ Every method on the same problem
 ================================
 
 Eight workers, two of them ten times slower than the others, on a sigmoid regression. Each method
-computes the same number of gradients at the steplength that its theorem prescribes, on a virtual
-clock: who waits for the slow ones, who uses their stale gradients, who throws them away.
+computes the same number of gradients, or what costs as much, at the admissible steplength with the
+smallest bound (Downpour, of which no theorem speaks, at that of AsySG-con), on a virtual clock: who
+waits for the slow ones, who uses their stale gradients, who throws them away.
 """
 
 import numpy as np

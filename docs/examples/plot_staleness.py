@@ -3,8 +3,7 @@ What staleness looks like
 =========================
 
 Four ways to be late. Given delays follow a law; those of timed workers come out of their speeds:
-in step, they are all p - 1 updates late; with one slow worker among them, a few updates are very
-late.
+p - 1 updates on average; with one slow worker among them, a few updates are very late.
 """
 
 import matplotlib.pyplot as plt

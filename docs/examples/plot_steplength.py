@@ -2,7 +2,7 @@ r"""
 How long a step?
 ================
 
-The same problem and the same stale reads, with steplengths over four powers of ten. Below the
+The same problem and the same stale reads, with steplengths over three and a half powers of ten. Below the
 prescribed one a run gets nowhere in the time it has, far above it the noise and the staleness
 win. The proven bound has the same shape, and its minimum is where it is safe to stand.
 """

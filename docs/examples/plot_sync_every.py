@@ -4,8 +4,8 @@ How often to merge private copies
 
 With ``update="replica"`` every worker writes to a copy of x and merges it every B updates. Rare
 merges are fast, but reads then lack about 2Bp updates. The theory says what that costs: the best
-bound with T = 2Bp, compared with T = 2p. A longer run bears a larger B, and the default stays
-below :math:`\sqrt K/2p`.
+bound with T = 2Bp, compared with T = 2p. A longer run bears a larger B, and with a
+steplength by name the default stays below :math:`\sqrt K/2p`.
 """
 
 import matplotlib.pyplot as plt

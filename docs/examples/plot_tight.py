@@ -3,8 +3,9 @@ Where the theory is tight
 =========================
 
 On the isotropic quadratic with a constant delay the expected gradient norm is known exactly.
-There Theorem U is attained, Theorem P comes near, and the paper's Theorem 1 stays a factor of two
-above: it throws a term away that is as large as the one it bounds. A run lies on the exact curve.
+There Theorem U is attained. Theorem P, which pays for delays that vary, and the paper's Theorem 1,
+which throws away a term as large as the one it bounds, stay about a factor of two above. A run lies
+on the exact curve.
 """
 
 import matplotlib.pyplot as plt

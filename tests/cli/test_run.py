@@ -125,7 +125,7 @@ def test_every_format_gives_the_same_run(run, tmp_path, kind):
 @pytest.mark.parametrize(
     "objective", ["sigmoid", "nclogit", "welsch", "geman", "cauchy", "sine", "phase"]
 )
-@pytest.mark.parametrize("method", ["asysg-incon", "asysg-con", "asyscd", "sgd"])
+@pytest.mark.parametrize("method", ["asysg-incon", "asysg-con", "hogwild", "asyscd", "sgd"])
 def test_every_objective_and_method(run, tmp_path, objective, method):
     rng = np.random.default_rng(1)
     A, y = rng.standard_normal((60, 4)), rng.integers(0, 2, 60)
