@@ -137,7 +137,8 @@ def suite(
         gross errors in the code: these rows show what a user gets and convict a divergence.
     tight
         Isotropic noisy quadratics with a constant delay, where Theorem U is attained: the exact
-        expectation is about 0.965 of the bound, so that a steplength 20 % too large convicts.
+        expectation is 0.96 to 0.98 of the bound, so that a steplength 15 % too large convicts
+        (30 % with `quick`).
     exact
         Anisotropic noisy quadratics with random delays, given or recorded on real threads,
         against their exact moments from both sides: errors that make a run *better* (lost
