@@ -2,9 +2,9 @@ r"""
 How long a step?
 ================
 
-The same problem and the same stale reads, with steplengths over three and a half powers of ten. Below the
-prescribed one a run gets nowhere in the time it has, far above it the noise and the staleness
-win. The proven bound has the same shape, and its minimum is where it is safe to stand.
+The same problem and the same stale reads, with steplengths over three and a half powers of ten.
+Below the prescribed one a run gets nowhere in the time it has, far above it the noise and the
+staleness win. The proven bound has the same shape, and its minimum is where it is safe to stand.
 """
 
 import matplotlib.pyplot as plt
