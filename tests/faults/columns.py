@@ -98,7 +98,11 @@ SUITES = (
         ("tests/objectives/test_exact.py", "tests/minimize/test_asyscd.py"),
         ("asysg/_core/exact", "asysg/_core/full"),
     ),
-    Suite("ranks", ("tests/mpi/test_ranks.py",), ("asysg/_core/rank",)),
+    Suite(
+        "ranks",
+        ("tests/core/test_rank.py", "tests/mpi/test_ranks.py"),
+        ("asysg/_core/rank",),
+    ),
     Suite("oracle", ("tests/core",), CORE),
     Suite(
         "skip-ahead",

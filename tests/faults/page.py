@@ -78,7 +78,7 @@ DESCRIPTIONS = {
     "adaptive": "steplengths that adapt to delays: kernels and runs",
     "prox": "proximal steps: kernels, schedules, runs",
     "asyscd": "exact derivatives, and coordinate descent by them",
-    "ranks": "``tests/mpi``: runs on ranks, replayed; with the extra ``mpi``",
+    "ranks": "what a rank computes, and runs on ranks, replayed; with the extra ``mpi``",
     "oracle": "``tests/core``: kernels equal to the NumPy recursion, the law of the draws",
     "skip-ahead": "what skip-ahead draws: its tests, and its law",
     "schedules": "``tests/concurrency``: what holds under every schedule of threads",
