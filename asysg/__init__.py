@@ -6,7 +6,7 @@ documentation need no compiled code.
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import logging
 from importlib.metadata import version as _version
 from typing import TYPE_CHECKING, Any
@@ -35,6 +35,13 @@ if TYPE_CHECKING:
     from .errors import ObjectiveError as ObjectiveError
     from .errors import ReplayError as ReplayError
     from .result import Result as Result
+
+# theory/ lies beside this folder in the sources; an installation puts it here.
+if importlib.util.find_spec(f"{__name__}.theory") is None:
+    raise ImportError(
+        f"asysg must be installed, got its bare sources in {__path__[0]}. Start Python in another "
+        "folder, or with -P, or install them in place by: pip install -e ."
+    )
 
 __version__ = _version("asysg")
 

@@ -7,6 +7,7 @@ pages. A page's commands share an empty folder. Lines of three dots stand for an
 import doctest
 import re
 import subprocess
+import sys
 import sysconfig
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 TUTORIAL = ROOT / "docs" / "tutorial"
 LIKE = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-INSTALL = "python3 -m venv .venv && .venv/bin/pip install . && .venv/bin/asysg verify"
+INSTALL = "python3 -m venv .venv && .venv/bin/pip install -e . && .venv/bin/asysg verify"
 
 
 def pages() -> list[str]:
@@ -53,6 +54,11 @@ def commands(page: str) -> list[tuple[str, str]]:
 def test_the_tutorial_begins_with_the_command_of_the_readme():
     assert consoles((TUTORIAL / "first-run.rst").read_text())[0] == (INSTALL, "")
     assert f"\n{INSTALL}\n" in (ROOT / "README.md").read_text()
+
+
+def test_python_finds_the_package_in_the_folder_of_the_sources():
+    command = [sys.executable, "-c", "import asysg; asysg.minimize"]
+    subprocess.run(command, cwd=ROOT, check=True)
 
 
 def test_every_page_is_in_the_table_of_contents():

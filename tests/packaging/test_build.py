@@ -1,5 +1,8 @@
 """What is shipped is complete, holds nothing else, and works from another folder."""
 
+import shutil
+import subprocess
+import sys
 import tarfile
 import zipfile
 from pathlib import Path
@@ -112,3 +115,12 @@ def test_unknown_value_of_a_switch_is_refused(unpack, call_backend, switch, know
     done = call_backend("build_wheel('.')", unpack(), **{switch: "bogus"})
     assert done.returncode != 0
     assert f"{switch} must be {known}, got 'bogus'." in done.stderr
+
+
+def test_bare_sources_say_that_they_must_be_installed(tmp_path):
+    shutil.copytree(ROOT / "asysg", tmp_path / "asysg", ignore=shutil.ignore_patterns("*.so"))
+    # -S: without what is installed.
+    command = [sys.executable, "-S", "-c", "import asysg"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert f"must be installed, got its bare sources in {tmp_path / 'asysg'}" in done.stderr

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
-RUN = "python3 -m venv .venv && .venv/bin/pip install . && .venv/bin/asysg verify"
+RUN = "python3 -m venv .venv && .venv/bin/pip install -e . && .venv/bin/asysg verify"
 TEST = "python3 -m venv .venv && .venv/bin/pip install -e '.[test]' && .venv/bin/pytest"
 
 
