@@ -81,5 +81,6 @@ def show(args: argparse.Namespace) -> int:
         return 0
     for table in drawn.tables.values():
         print(table.text())
-    print("Written:", *map(str, drawn.files), sep="\n  ")
+    records = args.records or args.out / "records"
+    print(f"From the records in {records} were drawn:", *map(str, drawn.files), sep="\n  ")
     return 0

@@ -110,6 +110,7 @@ def test_from_draws_only(tmp_path, capsys):
     words = ["reproduce", "rate", "table1", "--from", str(DOCS / "figures" / "records")]
     assert main([*words, "--out", str(tmp_path)]) == 0
     shown = capsys.readouterr().out
+    assert f"From the records in {DOCS / 'figures' / 'records'} were drawn:\n" in shown
     assert (DOCS / "figures" / "rate.txt").read_text() in shown
     assert "OVERSUBSCRIBED" in shown
     assert "5.96" in shown
