@@ -50,6 +50,20 @@ class Checkpoint:
         self._last = time.monotonic()
         if not self.path.parent.is_dir():
             raise InvalidArgument(f"checkpoint must lie in an existing folder, got {path!r}.")
+        if self.path.is_dir():
+            raise InvalidArgument(f"checkpoint must be a file, got the folder {str(path)!r}.")
+        try:
+            self.temporary.touch()
+            self.temporary.unlink()
+        except OSError as error:
+            raise InvalidArgument(
+                f"checkpoint must be a file that can be written, got {str(path)!r}: {error}."
+            ) from None
+
+    @property
+    def temporary(self) -> Path:
+        """Where it is written first: one name for all, so that what a killed run left is gone."""
+        return self.path.with_name(f"{self.path.name}.tmp")
 
     @property
     def log_path(self) -> Path:
@@ -68,6 +82,7 @@ class Checkpoint:
         """Write the state unless the last write is too recent."""
         if not now and time.monotonic() - self._last < self.every:
             return
+        self._last = time.monotonic()  # also of an attempt that fails
         meta = {
             "format": FORMAT,
             "identity": identity(plan),
@@ -96,13 +111,11 @@ class Checkpoint:
         meta["digest"] = digest(meta, arrays)
         if record is not None:
             record.sync()  # before the checkpoint that counts on it
-        # One name for all writers: what a killed one left behind is overwritten by the next.
-        temporary = self.path.with_name(f"{self.path.name}.tmp")
-        with temporary.open("wb") as file:
+        with self.temporary.open("wb") as file:
             np.savez(file, allow_pickle=False, meta=np.array(json.dumps(meta)), **arrays)
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(self.path)
+        self.temporary.replace(self.path)
         sync_folder(self.path)
         log.info("checkpoint of %d updates written to %s", state.clock, self.path)
         self._last = time.monotonic()

@@ -24,7 +24,7 @@ from ._draws import RNG
 from ._evidence import unbiased
 from ._plan import OF_A_COORDINATE, Intermediate, Plan, State, make_plan, prescribe
 from ._proximal import kernel, with_lazy, with_prox
-from ._run import Pace, run
+from ._run import Pace, learn_constants, run
 from ._served import (
     ORDERED,
     SERVED,
@@ -105,11 +105,13 @@ def minimize(
         without Adagrad).
     steplength : float, Prescription, callable, ndarray, DelayAdaptive or str
         The factor of the *sum* over the minibatch. A callable or an array gives
-        :math:`\gamma_k`, k = 1, 2, ... "prescribed" measures the delay T (by a short pilot at
-        steplength 0, or takes `max_delay` where it is given) and uses the theorem's corollary;
-        "optimal" does the same and uses the admissible steplength with the smallest bound.
-        `asysg.steplengths.delay_adaptive` makes one that shrinks with the delay of its update;
-        "delay-adaptive" does with the constants of the objective, for "asysg-con" and "sgd".
+        :math:`\gamma_k`, k = 1, 2, ..., K; its certificate is of Theorem 1, whatever `form` says,
+        and none covers a schedule of updates of one coordinate. "prescribed" measures the delay T
+        (by a short pilot at steplength 0, or takes `max_delay` where it is given) and uses the
+        theorem's corollary; "optimal" does the same and uses the admissible steplength with the
+        smallest bound. `asysg.steplengths.delay_adaptive` makes one that shrinks with the delay of
+        its update; "delay-adaptive" does with the constants of the objective, for "asysg-con" and
+        "sgd".
         The certificate is then of Theorem A, whatever `form` says.
     batch_size, n_updates : int
         M and K, at least 1. Taken from a `Prescription` if left out; `batch_size` is 1
@@ -151,19 +153,21 @@ def minimize(
         "sampled": delays counted for every update, iterates recorded now and then. "full":
         besides, one entry an update in ``Result.log``, in memory or, if there are many, in a
         file (beside the checkpoint, if there is one). "full+reads": also all that was read, for
-        small n; not for "sync", "delayed" and "downpour", where they follow from the log. False:
-        no clock, hence no measured T and no certificate of one, at the highest speed.
+        small n and without a checkpoint; not for "sync", "delayed" and "downpour", where they
+        follow from the log. False: for the lock-free methods no clock, hence no measured T and no
+        certificate of one, at the highest speed; the other methods count delays all the same.
     skip_ahead : bool, optional
         "asysg-incon" on sparse samples: pass over the updates that are zero by structure, which
         gives the same process in law (other draws, though), much faster. None: where it is exact
-        and pays. Not where every update is logged, nor with ``update="replica"`` or `prox`.
+        and pays. Not where every update is logged or steplengths adapt to the delay, nor with
+        ``update="replica"`` or `prox`.
     prox : Prox, optional
         Minimise f + h, where h is a regulariser or the indicator of a box: see `asysg.prox`. Every
         update ends with a proximal step, of its coordinate alone where there is one. On sparse
         samples the steps of "hogwild" and "sgd" are made up for when an entry is next looked at,
         in closed form, so that updates stay as cheap as their samples; "hogwild" then needs a
-        constant steplength. x0 must lie in the box. ``update`` must be "atomic". No theorem
-        covers the run, and the certificate says so.
+        constant steplength. x0 must lie in the box. ``update`` must be "atomic". Not for "sync",
+        "delayed" and "downpour". No theorem covers the run, and the certificate says so.
     dtype : {"float64", "float32"}
         What x, reads, gradients and updates are computed in. "float32", for "asysg-con" and "sgd"
         on a `Network`, a `Quadratic` with a diagonal or a regression on dense data: about twice as
@@ -207,7 +211,11 @@ def minimize(
     Raises
     ------
     InvalidArgument
-        For every argument that cannot be, before any thread starts.
+        For every argument that cannot be, before any thread starts. (A value of a callable
+        steplength is known when it is used.)
+    ObjectiveError
+        If f or its gradient cannot be computed at x0, before any update. A failure later ends the
+        run with ``status="failed"``.
 
     References
     ----------
@@ -262,7 +270,7 @@ def minimize(
     if record is False and (max_delay is not None or by_name or plan.adaptive):
         raise InvalidArgument(
             "record must be 'sampled' or 'full' with max_delay, a steplength by name or one that "
-            "adapts to the delay, got False. Without the clock no delay is known."
+            "adapts to the delay, got False. They need the delays that a record counts."
         )
     if not checkpoint_every >= 0:
         raise InvalidArgument(f"checkpoint_every must be >= 0, got {checkpoint_every!r}.")
@@ -354,6 +362,7 @@ def expected_delay(plan: Plan, p: int, law: Skip | None) -> int:
         return plan.delay or 0
     if p == 1:
         return plan.n_fetch // plan.n_push - 1
+    learn_constants(plan, needed=True)  # a pilot is of no use without
     # Copies of workers in step: my batch, and of each other one its last and the one it is at. A
     # pilot may be too short to show that.
     B = plan.sync_every or 0

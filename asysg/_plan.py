@@ -204,6 +204,10 @@ def make_plan(
         callback=callback,
         progress=progress,
     )
+    if isinstance(steplength, np.ndarray) and steplength.shape not in ((), (plan.K,)):
+        raise InvalidArgument(
+            f"steplength must have one entry an update, {plan.K}, got shape {steplength.shape}."
+        )
     _adaptive.check(plan)
     return exactly(plan) if method == "asyscd" else plan
 

@@ -11,6 +11,7 @@ import logging
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
@@ -27,7 +28,7 @@ from ._plan import Intermediate, Plan, State
 from ._progress import Progress
 from ._recorder import Recorder
 from ._single import evidence as of_rounding
-from .errors import InvalidArgument, ObjectiveError
+from .errors import AsysgWarning, InvalidArgument, ObjectiveError
 from .result import STATUS, Result, Staleness, Trace
 
 #: A block of updates should take about this long: the longest wait for Ctrl-C, and the check
@@ -120,8 +121,16 @@ def run(
         return staleness(plan, merged(state, engine, workers()))
 
     def save(*, now: bool = False) -> None:
-        if plan.checkpoint is not None:
+        if plan.checkpoint is None:
+            return
+        try:
             plan.checkpoint.write(plan, merged(state, engine, workers()), kept, record, now=now)
+        except OSError as error:  # a full disk, say: the run is worth more than its checkpoint
+            warnings.warn(
+                f"The checkpoint could not be written: {error}. The run goes on without.",
+                AsysgWarning,
+                stacklevel=2,
+            )
 
     with (
         bar or nullcontext(),
@@ -198,15 +207,15 @@ def run(
         )
 
 
-def learn_constants(plan: Plan) -> None:
-    """Let the objective work out what the certificate will ask for.
+def learn_constants(plan: Plan, *, needed: bool = False) -> None:
+    """Let the objective work out what the certificate will ask for; if `needed`, it must.
 
     That may take long (a singular value decomposition), and would come between Ctrl-C and the
     partial result if it were left to the end. Objectives keep what they have found.
     """
     if plan.constants is None:
         # Where there are no constants the certificate will say so.
-        with suppress(InvalidArgument):
+        with nullcontext() if needed else suppress(InvalidArgument):
             plan.objective.constants(plan.x0, T=0)
 
 

@@ -198,9 +198,9 @@ class Result:
         Of a simulated run: the given delays, or the number of workers and their speeds.
     log : structured ndarray or None
         With ``record="full"``, one entry an update, in the order of their numbers: worker,
-        start, draw, coordinate (-1 for more than one), increment (before the proximal step, if
-        there is one), the value it was added to and the value it replaced (in the worker's copy,
-        with ``update="replica"``).
+        start, draw, coordinate (-1 for more than one: then the rest is nan), increment (before the
+        proximal step, if there is one), the value it was added to and the value it replaced (in the
+        worker's copy, with ``update="replica"``).
     reads : ndarray of shape (nit, M, n) or None
         With ``record="full+reads"``, what each sample read, nan where it did not look.
     cluster : dict or None

@@ -208,17 +208,14 @@ def as_steps(steplength: Steplength) -> Steps:
     if isinstance(steplength, DelayAdaptive):
         return Steps(steplength.gamma, L=steplength.L)
     if isinstance(steplength, np.ndarray) and steplength.ndim == 1:
-        table = np.array(steplength, dtype=np.float64)
-
-        def look_up(k: int) -> float:
-            if k > len(table):
-                raise InvalidArgument(
-                    f"steplength must have one entry an update, got {len(table)} entries, "
-                    f"asked for k = {k}."
-                )
-            return float(table[k - 1])
-
-        return Steps(None, look_up)
+        if steplength.dtype.kind not in "fiu" or not np.all(
+            np.isfinite(steplength) & (steplength >= 0)
+        ):
+            raise InvalidArgument(
+                f"steplength must have finite entries >= 0, got {reprlib.repr(steplength)}."
+            )
+        table = steplength.astype(np.float64)
+        return Steps(None, lambda k: float(table[k - 1]))
     if callable(steplength):
         return Steps(None, steplength)
     try:

@@ -138,7 +138,7 @@ def minimize(
     ------
     InvalidArgument
         On all ranks, for arguments that cannot be or that differ between ranks, before anything is
-        computed.
+        computed. (Of `steplength`, `form` and `constants` those of rank 0 count.)
     ObjectiveError
         On all ranks but the one that raised, if the objective raised on a worker; there, what it
         raised.

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._plan import Plan, State, prescribe
-from .._run import Interrupts, run
+from .._run import Interrupts, learn_constants, run
 from ..errors import InvalidArgument, ObjectiveError
 from ..result import Result
 from ._connect import Connection, connect
@@ -183,6 +183,7 @@ def lead(
         if plan.adaptive or (T is None and slots == 1 and pushes == 1):
             T = 0
         if T is None:
+            learn_constants(plan, needed=True)  # a pilot is of no use without
             trial = kind(replace(plan, record="sampled"), wire, rule, keep(x), 0, (), text_of)
             with drained(trial), held.ready():
                 T = pilot(trial)

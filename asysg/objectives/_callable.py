@@ -89,9 +89,10 @@ def from_callable(
     ----------
     gradient : callable
         ``gradient(x, sample)`` returns the gradient of F(.; sample) at x, an array of shape (n,).
-        x is its own, to keep or to change. An exception ends the run: ``result.status`` is
-        "failed", ``result.x`` the iterate before it, and ``result.raise_if_failed()`` raises an
-        `ObjectiveError` from it, traceback and all.
+        x is its own, to keep or to change. An exception in an update ends the run:
+        ``result.status`` is "failed", ``result.x`` the iterate before it, and
+        ``result.raise_if_failed()`` raises an `ObjectiveError` from it, traceback and all. At x0,
+        before any update, the run itself raises it.
     n, n_samples : int
         Coordinates of x, and samples, numbered from 0; both at least 1.
     value : callable, optional

@@ -65,7 +65,8 @@ class ObjectiveCheck:
     ----------
     findings : tuple of Finding
     constants : ProblemConstants or None
-        Estimated, and marked so. None where f is not known or cannot be computed.
+        Estimated, and marked so. None where f cannot be computed, or is not known and no `gap`
+        was given.
     L, sigma : tuple of float, or None
         The least each can be by what was seen, and what it is at most at the points with
         probability `confidence`.
@@ -124,8 +125,8 @@ def check(
     Compared are the gradient with differences of the value, its entries with `partial` and
     `support`, sums with `minibatch`, and the mean over samples with the gradient of f. Estimated
     are L (from the Hessian, by differences of gradients: all of it up to 64 coordinates, beyond by
-    a power iteration), sigma, and the gap (f(x0) less the smallest f that L-BFGS meets: a smaller
-    one may exist).
+    a power iteration), sigma, and the gap (f(x0) less a proven lower bound, or else less the
+    smallest f that L-BFGS meets: a smaller one may exist).
 
     Parameters
     ----------

@@ -183,6 +183,8 @@ class Synchronization(Stream):
         rng = np.random.default_rng(rng)
         n = _check.integer("n", n, least=3, remedy="It is the number of nodes of a ring.")
         degree = _check.integer("degree", degree, least=2, remedy="A ring has two.")
+        if degree > n - 1:
+            raise InvalidArgument.of("degree", f"must be at most n - 1 = {n - 1}", degree)
         ring = np.stack([np.arange(n), (np.arange(n) + 1) % n], axis=1)
         chords = rng.integers(n, size=(n * (degree - 2) // 2, 2))
         chords = chords[chords[:, 0] != chords[:, 1]]

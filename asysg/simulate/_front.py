@@ -77,10 +77,11 @@ def minimize(
     ----------
     obj, x0, method, steplength, batch_size, n_updates, n_records, form, constants, callback, \
 checkpoint, checkpoint_every, progress
-        As in `asysg.minimize`. "prescribed" and "optimal" use the T of `delays`, or the largest
-        delay that the timed workers will have; "delay-adaptive" the gradients that these have
-        under way at once. An update whose samples have different delays takes the steplength of
-        the largest. A resumed run ends at the bits of one that was never stopped.
+        As in `asysg.minimize`. "prescribed" and "optimal" use the T of `delays`, `max_delay` where
+        it is given, or else the largest delay that the timed workers will have; "delay-adaptive"
+        the gradients that these have under way at once. An update whose samples have different
+        delays takes the steplength of the largest. A resumed run ends at the bits of one that was
+        never stopped.
     delays : Delays, optional
         What each read sees; see `asysg.simulate.delays`. Without `n_workers`; by default, and
         for "sgd" and "sync" (which is "sgd" here), no delay; for "delayed" the constant `delay`.
@@ -123,7 +124,11 @@ checkpoint, checkpoint_every, progress
     Raises
     ------
     InvalidArgument
-        For every argument that cannot be, before anything runs.
+        For every argument that cannot be, before anything runs. (A value of a callable
+        steplength is known when it is used.)
+    ObjectiveError
+        If f or its gradient cannot be computed at x0, before any update. A failure later ends the
+        run with ``status="failed"``.
 
     Examples
     --------
@@ -249,6 +254,13 @@ def _with_delays(plan: Plan, schedule: Delays) -> tuple[Plan, Delays]:
         raise InvalidArgument(
             f"delays must be consistent for method {plan.method!r}, got {schedule.name}. Subsets "
             "of updates are reads of 'asysg-incon' and 'asyscd'."
+        )
+    if schedule.shape is not None and (
+        schedule.shape[0] < plan.K or schedule.shape[1] not in (1, plan.M)
+    ):
+        raise InvalidArgument(
+            f"delays must have a row an update, {plan.K}, and 1 or batch_size={plan.M} columns, "
+            f"got {schedule.shape[0]} rows and {schedule.shape[1]} columns."
         )
     if schedule.watch is not None and plan.checkpoint is not None:
         raise InvalidArgument(

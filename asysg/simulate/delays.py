@@ -56,6 +56,8 @@ class Delays:
         None: the schedule is oblivious. Otherwise the delays depend on the run, and `table` is
         not used: ``watch()`` begins a run and returns ``choose(k, x)``, which is called once for
         every update k = 0, 1, ... with x_k and returns the delay of its reads, in 0..min(k, T).
+    shape : tuple of two int, or None
+        Rows and columns of a given table, of which a run needs K and 1 or M.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Delays:
     seen: Callable[[Key, int, int, int], NDArray[np.uint8]] | None = None
     is_constant: bool = False
     watch: Callable[[], Callable[[int, NDArray[np.float64]], int]] | None = None
+    shape: tuple[int, int] | None = None
 
 
 def _grid(key: Key, start: int, stop: int, slots: int) -> NDArray[np.uint64]:
@@ -293,9 +296,9 @@ def from_trace(result: Result) -> Delays:
     Parameters
     ----------
     result : Result
-        With ``record="full"``: its very delays, in their order. Otherwise independent delays
-        of its histogram, uniform within each of its bins. For delays that are oblivious, give
-        the new run a seed of its own.
+        With ``record="full"``: its very delays, in their order, for a run of no more updates.
+        Otherwise independent delays of its histogram, uniform within each of its bins. For delays
+        that are oblivious, give the new run a seed of its own.
 
     Returns
     -------
@@ -388,7 +391,8 @@ def given(table: ArrayLike) -> Delays:
     Raises
     ------
     InvalidArgument
-        If an entry is negative or no integer; at run time if the table is too short.
+        If an entry is negative or no integer. The run refuses a table that has fewer than K rows,
+        or neither 1 nor M columns.
 
     Examples
     --------
@@ -406,16 +410,8 @@ def given(table: ArrayLike) -> Delays:
     array = array.astype(np.int64)
 
     def rows(key: Key, start: int, stop: int, M: int) -> NDArray[np.int64]:
-        if stop > len(array):
-            raise InvalidArgument(
-                f"table must have one row an update, got {len(array)} rows for {stop} updates."
-            )
-        if array.shape[1] not in (1, M):
-            raise InvalidArgument(
-                f"table must have 1 or batch_size={M} columns, got {array.shape[1]}."
-            )
         return np.ascontiguousarray(np.broadcast_to(array[start:stop], (stop - start, M)))
 
     # Its name tells one table from another, so that no run goes on with other delays.
     name = f"given({len(array)} rows, {hashlib.sha256(array.tobytes()).hexdigest()[:8]})"
-    return Delays(name, int(array.max()), rows)
+    return Delays(name, int(array.max()), rows, shape=array.shape)

@@ -182,6 +182,7 @@ def measure(
         n_updates=K,
         n_records=n_records,
         constants=c,
+        form=form,
         rng=rng,
     )
     if res.status == "interrupted":

@@ -19,6 +19,8 @@ from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .. import _check
+from .._adaptive import COVERED
+from .._adaptive import NAME as ADAPTIVE
 from .._minimize import METHODS
 from ..errors import InvalidArgument
 from ..objectives import LeastSquares, NonconvexLogistic, RobustRegression, SigmoidRegression
@@ -63,7 +65,15 @@ class LinearEstimator(CallbackSupportMixin, BaseEstimator):
         tol = None if self.tol is None else _check.number("tol", self.tol, least=0)
         # A theorem speaks of all K updates, so that runs at its steplength go to the end.
         to_the_end = once or (self.steplength in NAMED and not self.early_stopping)
-        threads = effective_n_jobs(self.n_jobs)
+        serial = self.method == "sgd"
+        threads = 1 if serial and self.n_jobs is None else effective_n_jobs(self.n_jobs)
+        if serial and threads > 1:
+            raise InvalidArgument.of("n_jobs", "must be 1 for method 'sgd'", self.n_jobs)
+        if self.steplength == ADAPTIVE and self.method not in COVERED:
+            words = " or ".join(repr(method) for method in COVERED)
+            raise InvalidArgument.of(
+                "method", f"must be {words} with steplength {ADAPTIVE!r}", self.method
+            )
         return Settings(
             method=self.method,
             steplength=self.steplength,

@@ -7,13 +7,15 @@ from collections.abc import Callable
 PARAMETERS = {
     "parameters": """
 method : str
-    Of `asysg.minimize`. With one thread "hogwild", "asysg-con" and "sgd" are the same.
+    Of `asysg.minimize`. With one thread "hogwild", "asysg-con" and "sgd" are the same. "sgd" has
+    one thread, "asyscd" a `batch_size` of 1.
 steplength : float or str
     The factor of the *sum* over the minibatch, > 0, constant. "auto", the default: the largest
     under which no sample's step overshoots; when the loss has not fallen by `tol` for
     `n_iter_no_change` epochs a new run begins with a quarter of it, until that is of no use either.
-    "prescribed", "optimal", "delay-adaptive": what the theory says of all ``max_iter`` epochs (see
-    `asysg.minimize`). It is cautious, and the run has a certificate.
+    "prescribed", "optimal" and, with "asysg-con" or "sgd", "delay-adaptive": what the theory says
+    of all ``max_iter`` epochs (see `asysg.minimize`). It is cautious, and the run has a
+    certificate.
 batch_size : int
     Samples of an update, at least 1.
 max_delay : int, optional

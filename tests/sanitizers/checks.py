@@ -91,7 +91,7 @@ def tests(built: Build, parts: tuple[str, ...]) -> Ran:
     shutil.rmtree(away, ignore_errors=True)
     away.mkdir()
     shutil.copy(ROOT / "pyproject.toml", away)
-    for part in ("tests", "docs/explanation"):  # some tests look at the tables of the docs
+    for part in ("tests", "docs/explanation", "docs/figures"):  # some look at the docs' tables
         shutil.copytree(ROOT / part, away / part, ignore=shutil.ignore_patterns("__pycache__"))
     where = [f"tests/{part}" for part in parts]
     # Output of C is not captured, lest it die with the process.
