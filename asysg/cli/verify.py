@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from .._check import folder
 from . import _text
 
 #: Replicates of every entry of the tightness table.
@@ -57,6 +58,7 @@ def check(args: argparse.Namespace) -> int:
     if args.tightness:
         from ..verify import _tightness
 
+        folder("out", args.out, _tightness.FILE)
         found = verify.tightness(replicates=CONFIRMATIONS, seed=args.seed, progress=True)
         saved = _tightness.save(found, args.out)
         if args.json:

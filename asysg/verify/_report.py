@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FORMAT = "asysg.verification.v1"
+FILES = ("verify.json", "verify.png")
 #: Verdicts with which a verification fails: a row must carry a claim and must not refute it.
 BAD = ("violated", "disagrees", "no claim")
 NUMBERS = ("measured", "halfwidth", "log_e", "log_threshold", "expected", "z", "p", "side")
@@ -241,7 +242,7 @@ class Report:
         """
         where = Path(folder)
         where.mkdir(parents=True, exist_ok=True)
-        data, picture = where / "verify.json", where / "verify.png"
+        data, picture = (where / name for name in FILES)
         text = json.dumps(self.to_dict(), indent=1, allow_nan=False)
         data.write_text(text + "\n", encoding="utf-8")
         self.plot().savefig(picture, dpi=110)

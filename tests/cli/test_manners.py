@@ -147,6 +147,7 @@ def test_bad_input_is_2(command, words, capsys):
         (asysg.DivergenceError("x"), 1),
         (asysg.ObjectiveError("x"), 1),
         (MemoryError(), 1),
+        (OSError(28, "No space left on device", "c.png"), 1),
         (asysg.InvalidArgument("x"), 2),
         (asysg.CertificateError("x"), 2),
         (asysg.MissingPackage("x"), 2),
@@ -170,6 +171,37 @@ def test_what_is_raised_makes_the_exit_code(command, raised, code, words, monkey
     assert out == ""
     assert err.startswith("asysg: ")
     assert err.count("\n") == 1
+
+
+#: Where the work of each command that saves something begins.
+WORK = {
+    "run": "asysg.minimize",
+    "compare": "asysg.simulate.comparisons.compare",
+    "speedup": "asysg.simulate.speedups.study",
+    "cifar": "asysg.figures._on_ranks.run",
+    "phase": "asysg.simulate.phases.diagram",
+    "reproduce": "asysg.figures._reproduce._continued",
+    "verify": "asysg.verify.tightness",
+}
+
+
+@pytest.mark.parametrize("out", ["none/c", "data.npz/c", "."])
+@pytest.mark.parametrize("command", sorted(WORK))
+def test_nothing_runs_for_what_cannot_be_saved(command, out, words, monkeypatch, capsys):
+    def work(*_, **__):
+        raise AssertionError("work was begun")
+
+    makes_its_folder = command in ("run", "reproduce", "verify")
+    if makes_its_folder and out != "data.npz/c":
+        pytest.skip("this folder can be made")
+    monkeypatch.setattr(WORK[command], work)
+    monkeypatch.setattr("asysg.figures._on_ranks.need", lambda *_: None)
+    text = SMALL.get(command, "").replace(" --out OUT", "").replace("--from RECORDS", "--quick")
+    assert main([*words(command, text), "--out", out]) == 2
+    said, err = capsys.readouterr()
+    assert said == ""
+    assert err.startswith("asysg: out must be ")
+    assert sorted(path.name for path in Path().iterdir()) == ["data.npz"]
 
 
 @pytest.mark.parametrize("quietly", [[], ["--json"]])

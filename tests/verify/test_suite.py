@@ -146,6 +146,7 @@ def test_rows_carry_certificates(report, tmp_path):
         ({"alpha": 1.0}, "total must be"),
         ({"steplength_factor": 0.0}, "steplength_factor must be a finite number > 0"),
         ({"steplength_factor": math.nan}, "steplength_factor must be a finite number > 0"),
+        ({"out": __file__}, "out must be a folder that can be written"),
     ],
 )
 def test_bad_arguments_are_refused_before_anything_runs(arguments, message):
