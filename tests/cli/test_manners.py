@@ -12,7 +12,7 @@ import pytest
 
 import asysg
 from asysg._core.openmp import openmp_version
-from asysg.cli import main, parser
+from asysg.cli import _problem, main, parser
 
 THREADS = "2" if openmp_version() else "1"
 DOCS = Path(__file__).parents[2] / "docs"
@@ -226,6 +226,27 @@ def test_a_diagnosis_of_a_file_and_of_what_is_built_in(words, capsys):
         assert (found["method"], found["asynchronous"]) == ("sgd", False)
     assert main(words("diagnose", "FILE --problem cosine")) == 2
     assert "problem must be left out with a file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        "--objective cauchy", "--objective sigmoid", "--format csv", "--labels 2", "--header no",
+        "--first-index 0", "--features 3", "--max-features 9", "--positive 1",
+        "--scale unit-rows",
+    ],
+)  # fmt: skip
+def test_what_is_built_in_is_not_read(option, words, capsys):
+    assert main(words("diagnose", f"--problem cosine {option}")) == 2
+    name, value = option.removeprefix("--").split()
+    says = f"asysg: {name.replace('-', '_')} must be left out without FILE, got {value}.\n"
+    assert capsys.readouterr().err == says
+
+
+def test_every_option_of_the_data_has_its_usual_value():
+    known = argparse.ArgumentParser()
+    _problem.add_data(known)
+    assert vars(known.parse_args([])) == _problem.UNASKED
 
 
 def test_a_monitored_run(words, quick, tmp_path, capsys):
