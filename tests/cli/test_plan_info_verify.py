@@ -84,6 +84,11 @@ def test_plan_without_noise(capsys):
         (["--max-delay", "-1"], "T must be"),
         (["--batch-size", "0"], "M must be"),
         (["--updates", "0"], "K must be"),
+        (["--spread", "0.5"], "spread must be left out without --compute, got 0.5"),
+        (["--read", "1"], "read must be left out without --compute, got 1.0"),
+        (["--send", "nan"], "send must be left out without --compute, got nan"),
+        (["--server", "1"], "server must be left out without --compute and --seconds, got 1.0"),
+        (["--eps", "1", "--seconds", "1,2", "--read", "1"], "read must be left out"),
     ],
 )
 def test_plan_refuses(capsys, words, says):
