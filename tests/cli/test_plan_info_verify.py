@@ -168,6 +168,24 @@ def test_verify_tightness_prints_and_saves_the_table(capsys, monkeypatch, tmp_pa
     assert lines[1] == "con,plus,0,1.0000,1.000,1.0000,1.000"
 
 
+@pytest.mark.parametrize(
+    ("option", "got"),
+    [
+        ("--quick", True), ("--all", True), ("--threads 0", 0), ("--objective none", ["none"]),
+        ("--steplength-factor nan", "nan"),
+    ],
+)  # fmt: skip
+def test_verify_tightness_refuses_what_it_has_no_use_for(
+    capsys, monkeypatch, tmp_path, option, got
+):
+    monkeypatch.chdir(tmp_path)
+    assert main(["verify", "--tightness", *option.split()]) == 2
+    name = option.split()[0].removeprefix("--").replace("-", "_")
+    says = f"asysg: {name} must be left out with --tightness, got {got}.\n"
+    assert capsys.readouterr().err == says
+    assert not any(tmp_path.iterdir())
+
+
 def test_module_is_a_way_in(tmp_path):
     done = subprocess.run(
         [sys.executable, "-W", "error", "-m", "asysg", "run", str(tmp_path / "none.svm")],
