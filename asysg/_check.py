@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 from collections.abc import Collection, Iterator
@@ -84,6 +85,15 @@ def precision(dtype: DTypeLike) -> str:
         dtype = np.dtype(dtype).name
     name: str = choice("dtype", dtype, DTYPES)
     return name
+
+
+def read_json(path: str | os.PathLike[str], what: str) -> Any:
+    """Return the document in the file of an argument `path`, which must name `what`."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "which is no JSON"
+        raise InvalidArgument(f"path must name {what}, got {os.fspath(path)!r} ({why}).") from error
 
 
 @contextmanager

@@ -127,6 +127,12 @@ def test_a_changed_report_is_refused(report, tmp_path):
         verify.Report.from_dict(data)
     with pytest.raises(InvalidArgument, match="data must be a report"):
         verify.Report.from_dict({"format": "other"})
+    for name in ("rows", "alpha"):
+        data = {key: value for key, value in report.to_dict().items() if key != name}
+        with pytest.raises(InvalidArgument, match=f"a report .* got one with KeyError.*{name}"):
+            verify.Report.from_dict(data)
+    with pytest.raises(InvalidArgument, match="a report .* got one with KeyError"):
+        verify.Report.from_dict({**report.to_dict(), "rows": [{}]})
 
 
 def test_rows_carry_certificates(report, tmp_path):
