@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _figures
-from ._check import choice, read_json
+from ._check import choice, number, read_json
 from .errors import (
     CertificateError,
     DivergenceError,
@@ -142,7 +142,13 @@ class Staleness:
         ----------
         q : float
             In 0..1.
+
+        Raises
+        ------
+        InvalidArgument
+            For another `q`, and where no delay was recorded.
         """
+        q = number("q", q)
         if not 0 <= q <= 1:
             raise InvalidArgument(f"q must lie in 0..1, got {q!r}.")
         if self.max is None:

@@ -346,6 +346,9 @@ def test_quantiles_of_the_delay(obj):
     )
     assert [res.staleness.quantile(q) for q in (0, 0.5, 0.9, 0.91, 1)] == [0, 0, 3, 9, 9]
     assert res.staleness.mean == pytest.approx((3 * 40 + 9 * 10) / 100)
+    for q in (-0.1, 1.1, "x", None, float("nan")):
+        with pytest.raises(InvalidArgument, match="^q must"):
+            res.staleness.quantile(q)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
