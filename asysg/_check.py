@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Collection
+import os
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -81,3 +85,42 @@ def precision(dtype: DTypeLike) -> str:
         dtype = np.dtype(dtype).name
     name: str = choice("dtype", dtype, DTYPES)
     return name
+
+
+def read_json(path: str | os.PathLike[str], what: str) -> Any:
+    """Return the document in the file of an argument `path`, which must name `what`."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "which is no JSON"
+        raise InvalidArgument(f"path must name {what}, got {os.fspath(path)!r} ({why}).") from error
+
+
+@contextmanager
+def to_be_written(name: str, what: str, value: str | os.PathLike[str]) -> Iterator[None]:
+    """Make of what the system says against writing an error that names the argument."""
+    try:
+        yield
+    except OSError as error:
+        raise InvalidArgument(
+            f"{name} must be a {what} that can be written, got {os.fspath(value)!r} "
+            f"({error.strerror})."
+        ) from error
+
+
+def writable(*paths: Path) -> None:
+    """Raise OSError if files cannot be written; all stays as it was."""
+    for path in paths:
+        new = not os.path.lexists(path)
+        path.open("a").close()
+        if new:
+            path.unlink()
+
+
+def folder(name: str, value: str | os.PathLike[str], *files: str) -> Path:
+    """Return a folder, made if need be, in which these files can be written."""
+    path = Path(value)
+    with to_be_written(name, "folder", path):
+        path.mkdir(parents=True, exist_ok=True)
+        writable(*(path / file for file in files))
+    return path

@@ -18,15 +18,19 @@ Key: TypeAlias = tuple[int, int]
 Words: TypeAlias = NDArray[np.uint64]
 
 
-def key_from(rng: RNG) -> Key:
-    """Return a 128-bit key drawn from `rng` (SPEC 7: a Generator advances, a seed repeats)."""
+def generator_from(rng: RNG) -> np.random.Generator:
+    """Return the Generator that `rng` is or seeds."""
     try:
-        generator = np.random.default_rng(rng)
+        return np.random.default_rng(rng)
     except (TypeError, ValueError):
         raise InvalidArgument.of(
             "rng", "must be None, an integer >= 0, a Generator or a SeedSequence", rng
         ) from None
-    first, second = generator.integers(0, 2**64, size=2, dtype=np.uint64)
+
+
+def key_from(rng: RNG) -> Key:
+    """Return a 128-bit key drawn from `rng` (SPEC 7: a Generator advances, a seed repeats)."""
+    first, second = generator_from(rng).integers(0, 2**64, size=2, dtype=np.uint64)
     return int(first), int(second)
 
 

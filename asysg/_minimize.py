@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from ._check import choice, integer
+from ._check import choice, integer, number
 from ._checkpoint import Checkpoint, resumed
 from ._core.openmp import openmp_version, thread_limit
 from ._core.served import Served
@@ -272,8 +272,7 @@ def minimize(
             "record must be 'sampled' or 'full' with max_delay, a steplength by name or one that "
             "adapts to the delay, got False. They need the delays that a record counts."
         )
-    if not checkpoint_every >= 0:
-        raise InvalidArgument(f"checkpoint_every must be >= 0, got {checkpoint_every!r}.")
+    checkpoint_every = number("checkpoint_every", checkpoint_every, least=0)
     plan = replace(
         with_dtype(with_prox(plan, prox), dtype),
         max_delay=max_delay,

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ._check import to_be_written
 from ._plan import Intermediate
-from .errors import InvalidArgument
 
 QUANTILES = (0.5, 0.99)
 
@@ -55,12 +55,8 @@ class Monitor:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        try:
+        with to_be_written("path", "file", path):
             self.path.open("a").close()
-        except OSError as error:
-            raise InvalidArgument(
-                f"path must be a file that can be written, got {str(path)!r} ({error.strerror})."
-            ) from error
 
     def __call__(self, intermediate_result: Intermediate) -> None:
         """Append a line."""

@@ -144,6 +144,14 @@ class State:
     pending: dict[str, NDArray[Any]] = field(default_factory=dict)
 
 
+def need_objective(obj: object) -> None:
+    """Refuse what is no objective."""
+    if not isinstance(obj, Objective):
+        raise InvalidArgument(
+            f"obj must be an Objective, got {type(obj).__name__}. See asysg.objectives."
+        )
+
+
 def make_plan(
     obj: Objective,
     x0: ArrayLike,
@@ -161,10 +169,7 @@ def make_plan(
     rng: RNG,
 ) -> Plan:
     """Validate what every scheduler's front door takes; they add what is their own."""
-    if not isinstance(obj, Objective):
-        raise InvalidArgument(
-            f"obj must be an Objective, got {type(obj).__name__}. See asysg.objectives."
-        )
+    need_objective(obj)
     choice("method", method, methods)
     choice("form", form, theory.FORMS)
     start = vector("x0", x0, obj.n).copy()

@@ -16,7 +16,7 @@ from ._check import integer, number, vector
 from ._conflicts import Conflict, conflict
 from ._draws import key_from
 from ._minimize import threads
-from ._plan import algorithm_of
+from ._plan import algorithm_of, need_objective
 from ._trials import Trial, pilot
 from .errors import InvalidArgument
 from .objectives import Objective
@@ -236,10 +236,7 @@ def diagnose(
     >>> found.conflicts[0].method, found.conflicts[0].rate
     ('asysg-con', 1.0)
     """
-    if not isinstance(obj, Objective):
-        raise InvalidArgument(
-            f"obj must be an Objective, got {type(obj).__name__}. See asysg.objectives."
-        )
+    need_objective(obj)
     start = vector("x0", np.zeros(obj.n) if x0 is None else x0, obj.n)
     M = integer("batch_size", batch_size, least=1)
     K = n_updates

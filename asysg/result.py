@@ -13,8 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _figures
-from ._check import choice
-from .errors import DivergenceError, InvalidArgument, MissingPackage, ObjectiveError
+from ._check import choice, number, read_json
+from .errors import (
+    CertificateError,
+    DivergenceError,
+    InvalidArgument,
+    MissingPackage,
+    ObjectiveError,
+)
 from .theory import AdaptiveSteps, Certificate
 
 if TYPE_CHECKING:
@@ -136,7 +142,13 @@ class Staleness:
         ----------
         q : float
             In 0..1.
+
+        Raises
+        ------
+        InvalidArgument
+            For another `q`, and where no delay was recorded.
         """
+        q = number("q", q)
         if not 0 <= q <= 1:
             raise InvalidArgument(f"q must lie in 0..1, got {q!r}.")
         if self.max is None:
@@ -306,12 +318,33 @@ class Result:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Result:
-        """Inverse of `to_dict`."""
-        if data.get("format") != "asysg.result.v1":
+        """Inverse of `to_dict`.
+
+        Raises
+        ------
+        InvalidArgument
+            If it is no result, or one that lacks a field or has a wrong one.
+        CertificateError
+            If the certificate in it cannot be read.
+        """
+        if not isinstance(data, dict) or "format" not in data:
+            raise InvalidArgument.of("data", "must be a result written by to_json", data)
+        if data["format"] != "asysg.result.v1":
             raise InvalidArgument(
-                f"data must be a result written by to_json, got format {data.get('format')!r}."
+                f"data must be a result written by to_json, got format {data['format']!r}."
             )
-        data = {name: value for name, value in data.items() if name != "format"}
+        try:
+            return cls._of({name: value for name, value in data.items() if name != "format"})
+        except CertificateError:
+            raise
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise InvalidArgument(
+                f"data must be a result written by to_json, got one with {error!r}."
+            ) from error
+
+    @classmethod
+    def _of(cls, data: dict[str, Any]) -> Result:
+        """Make the result of its fields as they stand in JSON."""
         data["x"] = _array(data["x"])
         data["fun"], data["time"] = float(data["fun"]), float(data["time"])
         data["key"] = tuple(data["key"])
@@ -325,8 +358,16 @@ class Result:
 
     @classmethod
     def from_json(cls, path: str | os.PathLike[str]) -> Result:
-        """Read a result written by `to_json`."""
-        return cls.from_dict(json.loads(Path(path).read_text()))
+        """Read a result written by `to_json`.
+
+        Raises
+        ------
+        InvalidArgument
+            If there is no such file, or no result in it.
+        CertificateError
+            If the certificate in it cannot be read; `asysg.verify.load` also checks it.
+        """
+        return cls.from_dict(read_json(path, "a result written by to_json"))
 
     def plot(self, *, against: str = "updates") -> Figure:
         """Draw loss, gradient norm with the bound on its mean, and staleness.

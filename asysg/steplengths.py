@@ -119,8 +119,7 @@ def diminishing(gamma: float, power: float = 0.5) -> Schedule:
     >>> diminishing(0.1)(4)
     0.05
     """
-    if not (np.isfinite(gamma) and gamma > 0):
-        raise InvalidArgument(f"gamma must be finite and > 0, got {gamma!r}.")
+    gamma, power = number("gamma", gamma, above=0), number("power", power)
     if not 0 <= power <= 1:
         raise InvalidArgument(f"power must lie in 0..1, got {power!r}.")
     return lambda k: gamma / k**power

@@ -88,6 +88,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader (head, less) has left: what is still in the buffer must not raise at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
+    except OSError as error:  # a full disk, a file that went away
+        return complain(error, FAILED)
 
 
 def complain(reason: object, code: int) -> int:

@@ -30,6 +30,19 @@ FAMILIES: dict[str, Callable[[Any, Vector], objectives.Objective]] = {
 }
 #: The two labels of those that tell two classes apart.
 CLASSES = {"sigmoid": (0.0, 1.0), "nclogit": (-1.0, 1.0)}
+#: The objective, unless another is asked for.
+USUAL = "sigmoid"
+#: The options that say how to read a file, as they are where nobody gives them.
+UNASKED: dict[str, Any] = {
+    "format": None,
+    "labels": None,
+    "header": None,
+    "first_index": None,
+    "features": None,
+    "max_features": _files.MAX_FEATURES,
+    "positive": None,
+    "scale": "none",
+}
 SCALES = ("none", "unit-columns", "unit-rows")
 SHOWN = 12
 
@@ -82,11 +95,11 @@ def add_data(command: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def add_objective(group: Any) -> None:
+def add_objective(group: Any, default: str | None = USUAL) -> None:
     """Add the option that says what to make of the data."""
     group.add_argument(
-        "--objective", choices=tuple(FAMILIES), default="sigmoid",
-        help="family of the objective (default sigmoid)",
+        "--objective", choices=tuple(FAMILIES), default=default,
+        help=f"family of the objective (default {USUAL})",
     )  # fmt: skip
 
 

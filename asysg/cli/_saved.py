@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import InvalidArgument
+from .._check import to_be_written
 
 if TYPE_CHECKING:
     from ..result import Result
@@ -25,7 +25,7 @@ def stem(file: str) -> str:
 
 def reserve(folder: Path, name: str) -> dict[str, Path]:
     """Make the folder and find names in it that are free: no earlier result is overwritten."""
-    try:
+    with to_be_written("out", "folder", folder):
         folder.mkdir(parents=True, exist_ok=True)
         number = 1
         while True:
@@ -37,11 +37,8 @@ def reserve(folder: Path, name: str) -> dict[str, Path]:
                 number += 1
                 continue
             path.unlink()
-            return {"json": path, "png": folder / f"{base}.png", "log": folder / f"{base}-log.npy"}
-    except OSError as error:
-        raise InvalidArgument(
-            f"out must be a folder that can be written, got {str(folder)!r} ({error.strerror})."
-        ) from error
+            break
+    return {"json": path, "png": folder / f"{base}.png", "log": folder / f"{base}-log.npy"}
 
 
 def save(result: Result, files: dict[str, Path]) -> None:

@@ -10,8 +10,12 @@ from .._served import ORDERED, delay_or, pushes_and_fetches
 NUMBERS = (
     ("n-push", 1, "N", "downpour: steps of a worker that make an update (default 1)"),
     ("n-fetch", 1, "N", "downpour: steps between two reads of a worker (default 1)"),
-    ("delay", None, "T", "delayed: of every update (default: one less than the workers)"),
-)
+    (
+        "delay", None, "T",
+        "delayed: of every update (default: one less than the workers, with --mpi than the "
+        "gradients under way)",
+    ),
+)  # fmt: skip
 
 
 def add(group: Any) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
 import textwrap
 from collections.abc import Sequence
 from typing import Any
+
+from ..errors import InvalidArgument
 
 WIDTH = 88
 
@@ -78,6 +81,14 @@ def add_seed(command: Any, what: str = "all draws") -> None:
     command.add_argument(
         "--seed", type=int, default=0, metavar="SEED", help=f"seed of {what} (default 0)"
     )
+
+
+def left_out(args: argparse.Namespace, usual: dict[str, Any], when: str, remedy: str = "") -> None:
+    """Refuse options that would mean nothing here: those that have not their usual value."""
+    for name, value in usual.items():
+        if (given := getattr(args, name)) != value:
+            rule = f"{name} must be left out {when}, got {given}."
+            raise InvalidArgument(f"{rule} {remedy}".rstrip())
 
 
 def to_json(document: dict[str, Any]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,10 +15,12 @@ from ..figures._poster import CIFAR_BATCH as BATCH
 from ..figures._poster import CIFAR_RATE as PAPER_RATE
 from ..figures._poster import GENERATED_RATE as RATE
 from ..figures._poster import TABLES
-from . import _text
+from . import _out, _text
 from .speedup import integers
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from ..simulate.speedups import Study
 
 #: The paper's: mpi-1 ... mpi-8.
@@ -68,7 +69,7 @@ def add(commands: Any) -> None:
         "--replicates", type=int, default=1, metavar="R", help="runs of each count (default 1)"
     )
     _text.add_seed(command, "data, weights and runs")
-    command.add_argument("--out", metavar="PREFIX", help="write PREFIX.jsonl and PREFIX.png")
+    _out.add(command)
     _text.add_json(command)
     command.set_defaults(command=show)
 
@@ -78,6 +79,7 @@ def show(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     check(args)
+    files = _out.files(args.out)
     counts = sorted({1, *args.workers})
     rate = args.learning_rate
     if rate is None:
@@ -100,14 +102,17 @@ def show(args: argparse.Namespace) -> int:
                 said[-1].append(_on_ranks.run(p, problem, **asked, rng=args.seed + replicate))
                 bar.update()
     study = speedups(counts, said)
-    files = []
-    if args.out is not None:
-        write(Path(args.out), {**problem, **asked}, study, said)
-        files = [f"{args.out}.jsonl", f"{args.out}.png"]
+    runs = [run for replicate in said for run in replicate]
+    if files:
+        lines = [{**problem, **asked}, *study.records, *runs]
+        _out.write(files, lines, draw(study, said[0]))
     if args.json:
-        runs = [run for replicate in said for run in replicate]
         about = {**problem, **asked, "learning_rate": rate}
-        print(_text.to_json({**about, "rows": study.records, "runs": runs, "files": files}))
+        print(
+            _text.to_json(
+                {**about, "rows": study.records, "runs": runs, "files": list(map(str, files))}
+            )
+        )
         return 0
     what = "generated images" if args.data is None else "images of CIFAR-10"
     print(
@@ -125,7 +130,7 @@ def show(args: argparse.Namespace) -> int:
         print("In brackets: 95 % confidence of the mean over replicates.")
     print(_text.wrap(NOTE))
     if files:
-        print(f"\nWritten: {', '.join(files)}")
+        print(f"\nWritten: {', '.join(map(str, files))}")
     return 0
 
 
@@ -191,17 +196,13 @@ def rows(study: Study, cores: int) -> list[tuple[str, ...]]:
     return found
 
 
-def write(out: Path, asked: dict[str, Any], study: Study, said: list[list[dict[str, Any]]]) -> None:
-    """Write the record, and a figure of the curves and of the speedups."""
+def draw(study: Study, runs: list[dict[str, Any]]) -> Figure:
+    """Draw the curves of one replicate, and the speedups."""
     from matplotlib.figure import Figure
 
-    lines = [asked, *study.records, *(run for runs in said for run in runs)]
-    out.with_name(out.name + ".jsonl").write_text(
-        "".join(json.dumps(_text.strict(line)) + "\n" for line in lines)
-    )
     figure = Figure(figsize=(9, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
-    for p, run in zip(study.workers, said[0], strict=True):
+    for p, run in zip(study.workers, runs, strict=True):
         left.plot(np.array(run["k"]) - 1, run["f"], label=f"mpi-{p}")
     left.set(xlabel="updates", ylabel="loss")
     left.legend(fontsize="small")
@@ -212,4 +213,4 @@ def write(out: Path, asked: dict[str, Any], study: Study, said: list[list[dict[s
     right.plot(list(known), list(known.values()), "x", label="poster")
     right.set(xlabel="workers", ylabel="iteration speedup")
     right.legend()
-    figure.savefig(out.with_name(out.name + ".png"))
+    return figure

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import json
 import math
 from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import InvalidArgument
-from . import _text
+from . import _out, _text
 
 if TYPE_CHECKING:
     from ..simulate.comparisons import Row
@@ -69,7 +67,7 @@ def add(commands: Any) -> None:
     )
     _text.add_seed(command)
     _text.add_json(command)
-    command.add_argument("--out", metavar="PREFIX", help="write PREFIX.jsonl and PREFIX.png")
+    _out.add(command)
     command.set_defaults(command=show)
 
 
@@ -80,6 +78,7 @@ def show(args: argparse.Namespace) -> int:
 
     if args.seed < 0:
         raise InvalidArgument(f"seed must be an integer >= 0, got {args.seed}.")
+    files = _out.files(args.out)
     obj = SigmoidRegression.planted(args.samples, args.n, rng=args.seed)
     found = None if args.threads else speeds(args)
     rows = comparisons.compare(
@@ -105,15 +104,10 @@ def show(args: argparse.Namespace) -> int:
         if missing:
             print()
             print(_text.pairs(missing))
-    if args.out is not None:
-        out = Path(args.out)
-        out.with_name(out.name + ".jsonl").write_text(
-            "".join(json.dumps(_text.strict(document)) + "\n" for document in documents)
-        )
-        figure = comparisons.draw(rows, seconds=clock)
-        figure.savefig(out.with_name(out.name + ".png"))
+    if files:
+        _out.write(files, documents, comparisons.draw(rows, seconds=clock))
         if not args.json:
-            print(f"\nWritten: {args.out}.jsonl, {args.out}.png")
+            print(f"\nWritten: {', '.join(map(str, files))}")
     return 0
 
 

@@ -9,7 +9,6 @@ import numpy as np
 
 from .. import objectives
 from .._check import integer
-from ..errors import InvalidArgument
 from . import _problem, _text
 
 #: The problems without a file.
@@ -57,7 +56,7 @@ def add(commands: Any) -> None:
     )  # fmt: skip
     _problem.add_data(command)
     how = command.add_argument_group("what to diagnose")
-    _problem.add_objective(how)
+    _problem.add_objective(how, None)
     how.add_argument(
         "--threads", type=int, metavar="P", help="the most to try (default: the usable cores)"
     )
@@ -83,12 +82,13 @@ def show(args: argparse.Namespace) -> int:
     integer("seed", args.seed, least=0)
     constants = None
     if args.file is None:
+        _text.left_out(args, {"objective": None, **_problem.UNASKED}, "without FILE")
         name = args.problem or "sigmoid"
         obj, x0 = PROBLEMS[name](args.seed)
         about = [("problem", f"{name}: {obj!r}")]
     else:
-        if args.problem is not None:
-            raise InvalidArgument(f"problem must be left out with a file, got {args.problem}.")
+        _text.left_out(args, {"problem": None}, "with a file")
+        args.objective = args.objective or _problem.USUAL
         read = _problem.read(args)
         obj, x0, about = read.objective, read.start.x, read.about
         about.append(("objective", f"{obj!r}, {read.start.note}"))

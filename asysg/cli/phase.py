@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..errors import InvalidArgument
-from . import _text
+from . import _out, _text
 
 DELAYS = (0, 1, 3, 7, 15, 31, 63)
 UPDATES = (300, 1000, 3000, 10_000, 30_000, 100_000)
@@ -45,7 +43,7 @@ def add(commands: Any) -> None:
         "--replicates", type=int, default=5, metavar="R", help="runs of each point (default 5)"
     )
     _text.add_seed(command)
-    command.add_argument("--out", metavar="PREFIX", help="write PREFIX.jsonl and PREFIX.png")
+    _out.add(command)
     _text.add_json(command)
     command.set_defaults(command=show)
 
@@ -61,22 +59,17 @@ def show(args: argparse.Namespace) -> int:
 
     if args.seed < 0:
         raise InvalidArgument(f"seed must be an integer >= 0, got {args.seed}.")
+    files = _out.files(args.out)
     obj = CosineQuadratic(n=args.n, sigma=args.sigma)
     points = phases.diagram(
         obj, np.ones(args.n), delays_up_to=args.delays, updates=args.updates, method=args.method,
         n_replicates=args.replicates, progress=True, rng=args.seed,
     )  # fmt: skip
-    files: list[str] = []
-    if args.out is not None:
-        out = Path(args.out)
-        files = [f"{args.out}.jsonl", f"{args.out}.png"]
-        out.with_name(out.name + ".jsonl").write_text(
-            "".join(json.dumps(_text.strict(point)) + "\n" for point in points)
-        )
-        phases.draw(points).savefig(out.with_name(out.name + ".png"))
+    if files:
+        _out.write(files, points, phases.draw(points))
     if args.json:
         about = {"method": args.method, "n": args.n, "sigma": args.sigma, "seed": args.seed}
-        print(_text.to_json({**about, "points": points, "files": files}))
+        print(_text.to_json({**about, "points": points, "files": list(map(str, files))}))
         return 0
     at = {(point["T"], point["K"]): point for point in points}
     for what, title in (
@@ -100,5 +93,5 @@ def show(args: argparse.Namespace) -> int:
     print()
     print(_text.table(limits))
     if files:
-        print(f"\nWritten: {', '.join(files)}")
+        print(f"\nWritten: {', '.join(map(str, files))}")
     return 0

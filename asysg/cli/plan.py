@@ -171,6 +171,10 @@ ROWS = {
 
 def show(args: argparse.Namespace) -> int:
     """Print the prescriptions of both algorithms."""
+    if args.compute is None:
+        _text.left_out(args, {"spread": 0.0, "read": 0.0, "send": 0.0}, "without --compute")
+        if args.seconds is None:
+            _text.left_out(args, {"server": 0.0}, "without --compute and --seconds")
     if args.workers is None:
         args.workers = len(args.seconds or [1.0])
     elif args.seconds is not None and len(args.seconds) != args.workers:

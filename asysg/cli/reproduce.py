@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ..errors import InvalidArgument
 from . import _text
 
 #: As `asysg.figures` has them, which is loaded only when it is needed; a test compares.
@@ -55,12 +54,8 @@ def show(args: argparse.Namespace) -> int:
     from .. import figures
 
     if args.records is not None:
-        asked = {name: getattr(args, name) for name in ("quick", "data", "replicates", "seed")}
-        if given := [name for name, value in asked.items() if value]:
-            raise InvalidArgument(
-                f"{given[0]} must be left out with --from, got {asked[given[0]]}. Records say "
-                "what they are of."
-            )
+        usual = {"quick": False, "data": None, "replicates": None, "seed": 0}
+        _text.left_out(args, usual, "with --from", "Records say what they are of.")
         drawn = figures.redraw(args.names, args.records, args.out)
     else:
         try:

@@ -61,13 +61,16 @@ def add(commands: Any) -> None:
     length.add_argument("--updates", type=int, metavar="K", help="updates, all workers together")
     length.add_argument(
         "--epochs", type=float, metavar="E",
-        help=f"updates in passes over the data: K = E samples/M (default: {EPOCHS}, and at least "
-        f"{LEAST_UPDATES:,} updates); with asyscd over the features: K = E features",
+        help="updates in passes over the data: K = E samples/M, with asyscd over the features: "
+        f"K = E features (default: {EPOCHS}, and, but for asyscd, at least {LEAST_UPDATES:,} "
+        "updates)",
     )  # fmt: skip
     what.add_argument(
         "--max-delay", type=_delay, default="auto", metavar="T",
         help="enforce this staleness; 'none' only measures it (default: "
-        f"{DELAY_PER_THREAD} a thread)",
+        f"{DELAY_PER_THREAD} for each update under way, of which a thread has 1, an MPI worker "
+        "--in-flight, and with downpour n-fetch/n-push times as many; none where only 1 is under "
+        "way, and for sync, delayed, delay-adaptive steplengths and --record off)",
     )  # fmt: skip
     what.add_argument(
         "--steplength", type=_steplength, default="prescribed", metavar="GAMMA",
@@ -350,8 +353,8 @@ def staleness(
         return 0, None, "not measured (record off)"
     if args.max_delay == "auto":
         T = DELAY_PER_THREAD * p
-        each = "gradient under way" if args.mpi else "thread"
-        return T, T, f"T = {T}, enforced ({DELAY_PER_THREAD} a {each}; --max-delay none measures)"
+        each = "a thread" if p == threads and not args.mpi else "an update under way"
+        return T, T, f"T = {T}, enforced ({DELAY_PER_THREAD} for {each}; --max-delay none measures)"
 
     if args.mpi:
         return p - 1, None, "to be measured (the prescription is for one less than are under way)"

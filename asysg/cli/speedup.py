@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,13 +11,14 @@ import numpy as np
 from ..errors import InvalidArgument
 from ..figures import _on_ranks
 from ..figures._poster import LAYERS, TABLES
-from . import _text
+from . import _out, _text
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from ..figures._poster import Poster
     from ..objectives import Network
     from ..result import Trace
-    from ..simulate.calibration import Calibration
     from ..simulate.speedups import Row, Study
 
 
@@ -66,7 +65,7 @@ def add(commands: Any) -> None:
         "--ranks", action="store_true",
         help="with table1: also run 1 and 2 workers on MPI ranks, and report the disagreement",
     )  # fmt: skip
-    command.add_argument("--out", metavar="PREFIX", help="write PREFIX.jsonl and PREFIX.png")
+    _out.add(command)
     _text.add_json(command)
     _shared(command)
     command.set_defaults(command=show)
@@ -148,6 +147,7 @@ def show(args: argparse.Namespace) -> int:
         raise InvalidArgument(f"workers must include 2 for --threads and --ranks, got {workers}.")
     if args.ranks:
         _on_ranks.need("mpi4py")
+    files = _out.files(args.out)
     obj, x0 = _network(args)
     options: dict[str, Any] = {
         "method": table.method,
@@ -171,11 +171,17 @@ def show(args: argparse.Namespace) -> int:
         real += _beside("real threads", _threads(obj, x0, options, args.seed), found)
     if args.ranks:
         real += _beside("real ranks", _ranks(args, options), found)
-    files = [] if args.out is None else _write(Path(args.out), args, costs, found, real)
+    if files:
+        head = {"costs": asdict(costs), "poster": args.poster, "layers": args.layers}
+        _out.write(files, [head, *found.records, *real], _drawn(args, found))
     if args.json:
         about = {"poster": args.poster, "layers": args.layers, "seed": args.seed, **options}
         document = {**about, "costs": asdict(costs), "speeds": str(speeds), "simulated": True}
-        print(_text.to_json({**document, "rows": found.records, "beside": real, "files": files}))
+        print(
+            _text.to_json(
+                {**document, "rows": found.records, "beside": real, "files": list(map(str, files))}
+            )
+        )
         return 0
     print(
         f"{table.method} on a {'-'.join(map(str, args.layers))} network (n = {obj.n}), "
@@ -191,7 +197,7 @@ def show(args: argparse.Namespace) -> int:
     for name in ("real threads", "real ranks"):
         _print_beside(name, [record for record in real if name in record])
     if files:
-        print(f"\nWritten: {', '.join(files)}")
+        print(f"\nWritten: {', '.join(map(str, files))}")
     return 0
 
 
@@ -257,20 +263,12 @@ def _print_beside(name: str, records: list[dict[str, Any]]) -> None:
     print(_text.table(lines))
 
 
-def _write(
-    out: Path, args: argparse.Namespace, costs: Calibration, found: Study, real: list[Any]
-) -> list[str]:
-    """Write the record and its figure, and return their names."""
-    head = {"costs": asdict(costs), "poster": args.poster, "layers": args.layers}
-    lines = [head, *found.records, *real]
-    out.with_name(out.name + ".jsonl").write_text(
-        "".join(json.dumps(_text.strict(line)) + "\n" for line in lines)
-    )
+def _drawn(args: argparse.Namespace, found: Study) -> Figure:
+    """Draw the study beside the poster's numbers."""
     figure = found.plot()
     (axes,) = figure.axes
     for column, name in enumerate(("iterations", "running time")):
         known = [(p, v[column] or np.nan) for p, v in TABLES[args.poster].poster.items()]
         axes.plot(*zip(*known, strict=True), "+*"[column], ms=10, label=f"{name}, poster")
     axes.legend(fontsize="small")
-    figure.savefig(out.with_name(out.name + ".png"))
-    return [f"{out}.jsonl", f"{out}.png"]
+    return figure

@@ -7,10 +7,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from .._check import folder
 from . import _text
 
 #: Replicates of every entry of the tightness table.
 CONFIRMATIONS = 20
+#: What the tightness table has no use for, as it is where nobody gives it.
+NOT_OF_TIGHTNESS = {
+    "quick": False, "all": False, "threads": None, "objective": None, "steplength_factor": 1.0,
+}  # fmt: skip
 
 
 def add(commands: Any) -> None:
@@ -57,6 +62,8 @@ def check(args: argparse.Namespace) -> int:
     if args.tightness:
         from ..verify import _tightness
 
+        _text.left_out(args, NOT_OF_TIGHTNESS, "with --tightness")
+        folder("out", args.out, _tightness.FILE)
         found = verify.tightness(replicates=CONFIRMATIONS, seed=args.seed, progress=True)
         saved = _tightness.save(found, args.out)
         if args.json:

@@ -20,6 +20,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from .._check import to_be_written
 from ..errors import InvalidArgument
 
 __all__ = ["FORMAT", "Line", "Record", "alone", "append", "begin", "head", "read"]
@@ -165,9 +166,11 @@ def alone(path: Path) -> Iterator[None]:
     Raises
     ------
     InvalidArgument
-        If one does.
+        If one does, or the folder of the record cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with to_be_written("out", "folder", path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.open("ab").close()
     with open(path, "ab") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

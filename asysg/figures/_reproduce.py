@@ -12,6 +12,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from .._check import folder as folder_for
 from .._run import interruptible
 from ..errors import InvalidArgument
 from . import _record, cluster, multicore, phase, rate, tightness
@@ -155,7 +156,7 @@ def redraw(names: Sequence[str], folder: Path, out: Path) -> Drawn:
                 f"{len(tasks)} runs. Run asysg reproduce again: it goes on where it stopped."
             )
         found.append((name, record))
-    out.mkdir(parents=True, exist_ok=True)
+    folder_for("out", out)
     drawn = Drawn()
     for name, record in found:
         wanted = [n for n, of in NAMES.items() if of == name and ("all" in names or n in names)]

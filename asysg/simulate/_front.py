@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from .._check import choice, integer
+from .._check import choice, integer, number
 from .._checkpoint import Checkpoint, resumed
 from .._core.timed import bytes_per_worker
 from .._draws import RNG
@@ -38,7 +38,7 @@ from ._given import GivenAhead, GivenHistory, given_delays, history_bytes
 from ._single import GivenSingle
 from ._timed import TimedWorkers, expected_delay
 from .delays import Delays, constant
-from .speeds import Speeds, deterministic
+from .speeds import Speeds, deterministic, known
 
 GIVEN = ("sgd", "asysg-con", "asysg-incon", "asyscd", "sync", "delayed")
 TIMED = ("sgd", "asysg-con", "asysg-incon", "asyscd", "hogwild", *SERVED)
@@ -162,8 +162,7 @@ checkpoint, checkpoint_every, progress
     choice("record", record, ("sampled", "full"))
     n_push, n_fetch = pushes_and_fetches(method, n_push, n_fetch)
     delay_or(None, method, delay)
-    if not checkpoint_every >= 0:
-        raise InvalidArgument(f"checkpoint_every must be >= 0, got {checkpoint_every!r}.")
+    checkpoint_every = number("checkpoint_every", checkpoint_every, least=0)
     plan = replace(
         with_dtype(with_prox(plan, prox), dtype),
         simulated=True,
@@ -304,11 +303,7 @@ def _with_workers(
     p = integer("n_workers", n_workers, least=1)
     if plan.method == "sgd" and p != 1:
         raise InvalidArgument(f"n_workers must be 1 for method 'sgd', got {p}.")
-    speeds = deterministic() if speeds is None else speeds
-    if not isinstance(speeds, Speeds):
-        raise InvalidArgument(
-            f"speeds must be made by asysg.simulate.speeds, got {type(speeds).__name__}."
-        )
+    speeds = deterministic() if speeds is None else known("speeds", speeds)
     plan = replace(
         plan,
         max_delay=None if max_delay is None else integer("max_delay", max_delay, least=0),

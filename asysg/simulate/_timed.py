@@ -19,7 +19,7 @@ from ..errors import InvalidArgument
 from ..objectives import CosineQuadratic
 from ..result import Staleness
 from ._compiled import Compiled, schedule_key
-from .speeds import Speeds
+from .speeds import Speeds, known
 
 #: Updates after which a forecast goes on in proportion.
 FORECAST = 1_000_000
@@ -182,10 +182,7 @@ def forecast(
     p, K = integer("n_workers", n_workers, least=1), integer("n_updates", n_updates, least=1)
     if max_delay is not None:
         integer("max_delay", max_delay, least=0)
-    if not isinstance(speeds, Speeds):
-        raise InvalidArgument(
-            f"speeds must be made by asysg.simulate.speeds, got {type(speeds).__name__}."
-        )
+    known("speeds", speeds)
     simulated = min(K, FORECAST)
     plan = make_plan(
         CosineQuadratic(1),

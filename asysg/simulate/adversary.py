@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from .._check import choice, integer, number, vector
 from .._core.recursion import Recursion
 from .._draws import RNG, Key, key_from
+from .._plan import need_objective
 from ..errors import InvalidArgument
 from ..objectives import Objective
 from .delays import Delays, given
@@ -61,7 +62,7 @@ def watching(obj: Objective, T: int) -> Delays:
     False
     """
     T = integer("T", T, least=0)
-    _objective(obj)
+    need_objective(obj)
 
     def watch() -> Callable[[int, Vector], int]:
         past = np.zeros((T + 1, obj.n))
@@ -141,7 +142,7 @@ def oblivious(
     >>> res.staleness.max
     4
     """
-    _objective(obj)
+    need_objective(obj)
     choice("method", method, ("asysg-con", "asysg-incon"))
     choice("search", search, ("greedy", "random"))
     T, K = integer("T", T, least=0), integer("n_updates", n_updates, least=1)
@@ -220,10 +221,3 @@ def _menu(T: int, length: int, random: np.random.Generator) -> Iterator[Table]:
     yield T - k % (T + 1)  # the reads catch up, two iterates an update
     yield T * (k % 2)
     yield random.integers(T + 1, size=length)
-
-
-def _objective(obj: object) -> None:
-    if not isinstance(obj, Objective):
-        raise InvalidArgument(
-            f"obj must be an Objective, got {type(obj).__name__}. See asysg.objectives."
-        )

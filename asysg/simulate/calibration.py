@@ -14,6 +14,7 @@ from .._check import choice, integer, number, vector
 from .._core import costs
 from .._core.threads import Threads
 from .._draws import key_from
+from .._plan import need_objective
 from ..objectives import Objective
 from .speeds import Speeds, deterministic, lognormal
 
@@ -113,6 +114,7 @@ def calibrate(
     >>> cost.compute > 0
     True
     """
+    need_objective(obj)
     choice("method", method, ("asysg-con", "asysg-incon", "hogwild"))
     choice("transport", transport, ("threads", "messages"))
     M, seconds = integer("batch_size", batch_size, least=1), number("seconds", seconds, above=0)

@@ -13,13 +13,13 @@ from tqdm import tqdm
 
 from .. import steplengths
 from .._check import choice, integer, number
-from .._draws import RNG
+from .._draws import RNG, generator_from
 from .._run import interruptible
 from ..errors import InvalidArgument
 from ..objectives import Objective
 from ..result import Result, Trace
 from ._front import minimize
-from .speeds import Law, Speeds, deterministic
+from .speeds import Law, Speeds, deterministic, known
 from .speedups import reach
 
 if TYPE_CHECKING:
@@ -247,6 +247,8 @@ def compare(
     replicates = integer("n_replicates", n_replicates, least=1)
     if real and speeds is not None:
         raise InvalidArgument("speeds must be left out with real=True, got both. They are real.")
+    if speeds is not None:
+        known("speeds", speeds)
     contestants = entries(
         obj, n_workers=n_workers, n_updates=n_updates, steplength=steplength,
         batch_size=batch_size, max_delay=max_delay, partial=partial,
@@ -254,7 +256,7 @@ def compare(
     if real:
         found = next(entry for entry in contestants if entry.method == "asysg-con")
         contestants.append(replace(found, name="hogwild", method="hogwild"))
-    seeds = np.random.default_rng(rng).integers(2**63, size=replicates).tolist()
+    seeds = generator_from(rng).integers(2**63, size=replicates).tolist()
     runs: dict[str, list[Result]] = {entry.name: [] for entry in contestants}
     with tqdm(total=replicates * len(contestants), unit="run", disable=not progress) as bar:
         for seed in seeds:

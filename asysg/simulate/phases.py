@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from .. import theory
 from .._check import choice, integer
-from .._draws import RNG
+from .._draws import RNG, generator_from
 from .._run import interruptible
 from ..errors import InvalidArgument
 from ..objectives import Objective
@@ -107,7 +107,7 @@ def diagram(
     integer("n_replicates", replicates, least=1)
     Ts = [integer("delays_up_to", T, least=0) for T in delays_up_to]
     Ks = [integer("updates", K, least=1) for K in updates]
-    seeds = np.random.default_rng(rng)
+    seeds = generator_from(rng)
     points = []
     bar = tqdm(total=len(Ts) * len(Ks), unit="point") if progress else None
     try:

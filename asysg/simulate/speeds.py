@@ -149,6 +149,15 @@ class Speeds:
         return phases["compute"], phases["read"] + phases["send"], phases["server"]
 
 
+def known(name: str, value: object) -> Speeds:
+    """Return speeds, or refuse what is none."""
+    if not isinstance(value, Speeds):
+        raise InvalidArgument(
+            f"{name} must be made by asysg.simulate.speeds, got {type(value).__name__}."
+        )
+    return value
+
+
 def _phase(name: str, value: float | Law) -> Law:
     return value if isinstance(value, Law) else Law.constant(number(name, value, least=0))
 
@@ -330,7 +339,7 @@ def two_classes(slower: float = 4.0, share: float = 0.25, base: Speeds | None = 
     slower, share = number("slower", slower, above=0), number("share", share, least=0)
     if share > 1:
         raise InvalidArgument.of("share", "must lie in 0..1", share)
-    base = deterministic() if base is None else base
+    base = deterministic() if base is None else known("base", base)
     inner = base.factor
 
     def factor(p: int) -> Vector:
@@ -381,11 +390,13 @@ def straggler(
     workers = integer("workers", workers, least=1)
     if not resume > stop:
         raise InvalidArgument(f"resume must be after stop = {stop:g}, got {resume:g}.")
+    if period != math.inf:
+        period = number("period", period, remedy="Leave it out for a single pause.")
     if not period > resume - stop:
         raise InvalidArgument(
             f"period must be longer than the pause of {resume - stop:g} s, got {period!r}."
         )
-    base = deterministic() if base is None else base
+    base = deterministic() if base is None else known("base", base)
     inner = base.pauses
 
     def pauses(p: int) -> NDArray[Any]:

@@ -19,14 +19,14 @@ from tqdm import tqdm
 
 from .. import _figures
 from .._check import integer
-from .._draws import RNG
+from .._draws import RNG, generator_from
 from .._run import interruptible
 from ..errors import InvalidArgument
 from ..objectives import Objective
 from ..result import Trace
 from ..steplengths import Steplength
 from ._front import minimize
-from .speeds import Speeds
+from .speeds import Speeds, known
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -262,7 +262,8 @@ def study(
     """
     counts = tuple(sorted({1, *(integer("workers", p, least=1) for p in workers)}))
     replicates = integer("n_replicates", n_replicates, least=1)
-    seeds = np.random.default_rng(rng).integers(2**63, size=replicates).tolist()
+    made = {p: known("speeds", speeds(p) if callable(speeds) else speeds) for p in counts}
+    seeds = generator_from(rng).integers(2**63, size=replicates).tolist()
     records = []
     bar = tqdm(total=replicates * len(counts), unit="run") if progress else None
     try:
@@ -275,7 +276,7 @@ def study(
                     method=method,
                     steplength=steplength,
                     n_workers=p,
-                    speeds=speeds if isinstance(speeds, Speeds) else speeds(p),
+                    speeds=made[p],
                     batch_size=batch_size,
                     n_updates=n_updates,
                     n_records=n_records,

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
-from pathlib import Path
-from typing import Any
 
+from .._check import read_json
 from ..errors import CertificateError, InvalidArgument
 from ..result import Result, bounded_mean
 from ..theory import Certificate
@@ -29,7 +27,7 @@ def load(path: str | os.PathLike[str]) -> Certificate:
     Raises
     ------
     InvalidArgument
-        If the file is neither.
+        If there is no such file, or it is neither.
     CertificateError
         If it is, and was changed or made by other formulas.
 
@@ -44,23 +42,16 @@ def load(path: str | os.PathLike[str]) -> Certificate:
     ...     asysg.verify.load(path) == res.certificate
     True
     """
-    try:
-        data: Any = json.loads(Path(path).read_text(encoding="utf-8"))
-    except ValueError:
-        data = None
+    what = "a file written by to_json of a Result or a Certificate"
+    data = read_json(path, what)
     if not isinstance(data, dict) or not {"certificate", "schema"} & set(data):
-        raise InvalidArgument.of(
-            "path",
-            "must name a file written by to_json of a Result or a Certificate",
-            os.fspath(path),
-            "",
-        )
+        raise InvalidArgument.of("path", f"must name {what}", os.fspath(path))
     if "certificate" not in data:
         return Certificate.from_dict(data).recheck()
     certificate = Certificate.from_dict(data["certificate"]).recheck()
     try:
         result = Result.from_dict(data)
-    except (InvalidArgument, KeyError, TypeError, ValueError) as error:
+    except InvalidArgument as error:
         raise CertificateError(
             f"the result around a certificate must be readable: {error!r}."
         ) from error

@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InvalidArgument
+from .._check import read_json
+from ..errors import CertificateError, InvalidArgument
 from ..theory import AdaptiveSteps, Certificate
 from ..theory.testing import Outcome
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FORMAT = "asysg.verification.v1"
+FILES = ("verify.json", "verify.png")
 #: Verdicts with which a verification fails: a row must carry a claim and must not refute it.
 BAD = ("violated", "disagrees", "no claim")
 NUMBERS = ("measured", "halfwidth", "log_e", "log_threshold", "expected", "z", "p", "side")
@@ -221,15 +223,30 @@ class Report:
         """
         if not isinstance(data, dict) or data.get("format") != FORMAT:
             raise InvalidArgument("data must be a report written by save, got something else.")
-        values = {item.name: data[item.name] for item in fields(cls)}
-        values["notes"] = tuple(values["notes"])
-        values["rows"] = tuple(Row.from_dict(row) for row in values["rows"])
+        try:
+            values = {item.name: data[item.name] for item in fields(cls)}
+            values["notes"] = tuple(values["notes"])
+            values["rows"] = tuple(Row.from_dict(row) for row in values["rows"])
+        except CertificateError:
+            raise
+        except (KeyError, TypeError, ValueError) as error:
+            raise InvalidArgument(
+                f"data must be a report written by save, got one with {error!r}."
+            ) from error
         return cls(**values)
 
     @classmethod
     def from_json(cls, path: str | os.PathLike[str]) -> Report:
-        """Read ``verify.json`` as `save` writes it; every certificate is checked again."""
-        return cls.from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
+        """Read ``verify.json`` as `save` writes it; every certificate is checked again.
+
+        Raises
+        ------
+        InvalidArgument
+            If there is no such file, or no report in it.
+        CertificateError
+            If a certificate in it does not follow from its own numbers.
+        """
+        return cls.from_dict(read_json(path, "a report written by save"))
 
     def save(self, folder: str | os.PathLike[str]) -> tuple[Path, Path]:
         """Write ``verify.json`` and ``verify.png`` into a folder, made if need be.
@@ -241,7 +258,7 @@ class Report:
         """
         where = Path(folder)
         where.mkdir(parents=True, exist_ok=True)
-        data, picture = where / "verify.json", where / "verify.png"
+        data, picture = (where / name for name in FILES)
         text = json.dumps(self.to_dict(), indent=1, allow_nan=False)
         data.write_text(text + "\n", encoding="utf-8")
         self.plot().savefig(picture, dpi=110)

@@ -14,14 +14,14 @@ import numpy as np
 from tqdm import tqdm
 
 from .. import _minimize
-from .._check import integer, number
+from .._check import folder, integer, number
 from .._core.openmp import openmp_version
 from .._run import interruptible
 from ..errors import InvalidArgument
 from ..theory.testing import TOTAL_FALSE_ALARM, ErrorBudget
 from . import _exact, _flights, _lemma, _methods, _ordinary, _tight
 from ._instances import chosen
-from ._report import Report, Row
+from ._report import FILES, Report, Row
 from ._settings import Settings
 
 #: Kinds of rows, each with random streams of its own, in this order.
@@ -171,7 +171,7 @@ def suite(
         At least 0. With one thread the report is the same every time; with more, which thread
         comes first is the machine's choice.
     out : path-like, optional
-        Write ``verify.json`` and ``verify.png`` into this folder.
+        Write ``verify.json`` and ``verify.png`` into this folder, made before anything runs.
     steplength_factor : float
         Multiply every steplength, and leave the claims as they are: a deliberate violation.
     alpha : float
@@ -221,6 +221,8 @@ def suite(
     factor = number(
         "steplength_factor", steplength_factor, above=0, remedy="1 leaves the steplengths alone."
     )
+    if out is not None:
+        folder("out", out, *FILES)
     settings = Settings(quick, p, seed, factor, 0.0)
     # One child per kind: leaving some out does not change the draws of the other rows.
     streams = dict(zip(KINDS, np.random.SeedSequence(seed).spawn(len(KINDS)), strict=True))

@@ -16,6 +16,7 @@ from tqdm import tqdm
 from .. import theory
 from .._check import integer
 from .._run import interruptible
+from ..errors import InvalidArgument
 from ..objectives import Quadratic
 from ..simulate import delays
 from ..simulate import minimize as simulate
@@ -179,7 +180,8 @@ def tightness(
     >>> round(found.ratio, 3)
     1.0
     """
-    replicates = integer("replicates", replicates, least=0)
+    if integer("replicates", replicates, least=0) == 1:
+        raise InvalidArgument("replicates must be 0 or at least 2, got 1. One has no spread.")
     seeds = np.random.SeedSequence(integer("seed", seed, least=0))
     wanted = [(algorithm, form, t) for algorithm in ("con", "incon") for form in forms for t in T]
     streams = seeds.spawn(len(wanted))

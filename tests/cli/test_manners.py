@@ -12,7 +12,7 @@ import pytest
 
 import asysg
 from asysg._core.openmp import openmp_version
-from asysg.cli import main, parser
+from asysg.cli import _problem, main, parser
 
 THREADS = "2" if openmp_version() else "1"
 DOCS = Path(__file__).parents[2] / "docs"
@@ -147,6 +147,7 @@ def test_bad_input_is_2(command, words, capsys):
         (asysg.DivergenceError("x"), 1),
         (asysg.ObjectiveError("x"), 1),
         (MemoryError(), 1),
+        (OSError(28, "No space left on device", "c.png"), 1),
         (asysg.InvalidArgument("x"), 2),
         (asysg.CertificateError("x"), 2),
         (asysg.MissingPackage("x"), 2),
@@ -172,6 +173,37 @@ def test_what_is_raised_makes_the_exit_code(command, raised, code, words, monkey
     assert err.count("\n") == 1
 
 
+#: Where the work of each command that saves something begins.
+WORK = {
+    "run": "asysg.minimize",
+    "compare": "asysg.simulate.comparisons.compare",
+    "speedup": "asysg.simulate.speedups.study",
+    "cifar": "asysg.figures._on_ranks.run",
+    "phase": "asysg.simulate.phases.diagram",
+    "reproduce": "asysg.figures._reproduce._continued",
+    "verify": "asysg.verify.tightness",
+}
+
+
+@pytest.mark.parametrize("out", ["none/c", "data.npz/c", "."])
+@pytest.mark.parametrize("command", sorted(WORK))
+def test_nothing_runs_for_what_cannot_be_saved(command, out, words, monkeypatch, capsys):
+    def work(*_, **__):
+        raise AssertionError("work was begun")
+
+    makes_its_folder = command in ("run", "reproduce", "verify")
+    if makes_its_folder and out != "data.npz/c":
+        pytest.skip("this folder can be made")
+    monkeypatch.setattr(WORK[command], work)
+    monkeypatch.setattr("asysg.figures._on_ranks.need", lambda *_: None)
+    text = SMALL.get(command, "").replace(" --out OUT", "").replace("--from RECORDS", "--quick")
+    assert main([*words(command, text), "--out", out]) == 2
+    said, err = capsys.readouterr()
+    assert said == ""
+    assert err.startswith("asysg: out must be ")
+    assert sorted(path.name for path in Path().iterdir()) == ["data.npz"]
+
+
 @pytest.mark.parametrize("quietly", [[], ["--json"]])
 def test_a_failed_run_is_1(quietly, words, quick, capsys):
     text = "FILE --objective nclogit --updates 2000 --threads 1 --steplength 1e308 --out OUT"
@@ -194,6 +226,27 @@ def test_a_diagnosis_of_a_file_and_of_what_is_built_in(words, capsys):
         assert (found["method"], found["asynchronous"]) == ("sgd", False)
     assert main(words("diagnose", "FILE --problem cosine")) == 2
     assert "problem must be left out with a file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        "--objective cauchy", "--objective sigmoid", "--format csv", "--labels 2", "--header no",
+        "--first-index 0", "--features 3", "--max-features 9", "--positive 1",
+        "--scale unit-rows",
+    ],
+)  # fmt: skip
+def test_what_is_built_in_is_not_read(option, words, capsys):
+    assert main(words("diagnose", f"--problem cosine {option}")) == 2
+    name, value = option.removeprefix("--").split()
+    says = f"asysg: {name.replace('-', '_')} must be left out without FILE, got {value}.\n"
+    assert capsys.readouterr().err == says
+
+
+def test_every_option_of_the_data_has_its_usual_value():
+    known = argparse.ArgumentParser()
+    _problem.add_data(known)
+    assert vars(known.parse_args([])) == _problem.UNASKED
 
 
 def test_a_monitored_run(words, quick, tmp_path, capsys):

@@ -84,6 +84,11 @@ def test_plan_without_noise(capsys):
         (["--max-delay", "-1"], "T must be"),
         (["--batch-size", "0"], "M must be"),
         (["--updates", "0"], "K must be"),
+        (["--spread", "0.5"], "spread must be left out without --compute, got 0.5"),
+        (["--read", "1"], "read must be left out without --compute, got 1.0"),
+        (["--send", "nan"], "send must be left out without --compute, got nan"),
+        (["--server", "1"], "server must be left out without --compute and --seconds, got 1.0"),
+        (["--eps", "1", "--seconds", "1,2", "--read", "1"], "read must be left out"),
     ],
 )
 def test_plan_refuses(capsys, words, says):
@@ -161,6 +166,24 @@ def test_verify_tightness_prints_and_saves_the_table(capsys, monkeypatch, tmp_pa
     lines = (tmp_path / "tightness.csv").read_text().splitlines()
     assert lines[0] == "algorithm,form,T,noise part,at gamma/largest,start part,at gamma/largest"
     assert lines[1] == "con,plus,0,1.0000,1.000,1.0000,1.000"
+
+
+@pytest.mark.parametrize(
+    ("option", "got"),
+    [
+        ("--quick", True), ("--all", True), ("--threads 0", 0), ("--objective none", ["none"]),
+        ("--steplength-factor nan", "nan"),
+    ],
+)  # fmt: skip
+def test_verify_tightness_refuses_what_it_has_no_use_for(
+    capsys, monkeypatch, tmp_path, option, got
+):
+    monkeypatch.chdir(tmp_path)
+    assert main(["verify", "--tightness", *option.split()]) == 2
+    name = option.split()[0].removeprefix("--").replace("-", "_")
+    says = f"asysg: {name} must be left out with --tightness, got {got}.\n"
+    assert capsys.readouterr().err == says
+    assert not any(tmp_path.iterdir())
 
 
 def test_module_is_a_way_in(tmp_path):

@@ -426,6 +426,10 @@ def test_help_names_every_option(capsys):
                  "steplength", "form", "seed", "record", "checkpoint", "out", "json",
                  "no-progress", "positive", "scale", "max-features"):  # fmt: skip
         assert re.search(rf"--{name}\b", out)
+    said = " ".join(out.split())
+    assert "K = E features (default: 20, and, but for asyscd, at least 100,000 updates)" in said
+    assert "4 for each update under way, of which a thread has 1" in said
+    assert "none where only 1 is under way, and for sync, delayed, delay-adaptive" in said
 
 
 def test_proximal_terms(run, small, tmp_path):

@@ -50,6 +50,13 @@ def test_one_document(run, words, T, holds):
     assert said["result"]["certificate"]["holds"] == holds
 
 
+@pytest.mark.parametrize(("n_fetch", "each"), [(1, "a thread"), (2, "an update under way")])
+def test_the_staleness_says_what_it_is_a_multiple_of(run, n_fetch, each):
+    words = ["--method", "downpour", "--n-fetch", n_fetch, "--threads", 2, "--json"]
+    said = json.loads(run(*words)[1])["notes"]["staleness"]
+    assert said.startswith(f"T = {8 * n_fetch}, enforced (4 for {each};")
+
+
 def test_delays_of_downpour_are_measured(run):
     code, out, err = run("--method", "downpour", "--n-fetch", 3, "--max-delay", "none", "--json")
     assert (code, err) == (0, "")

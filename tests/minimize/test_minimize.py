@@ -14,7 +14,7 @@ import pytest
 
 import asysg
 import asysg._minimize
-from asysg import InvalidArgument, Result, objectives, simulate, theory
+from asysg import CertificateError, InvalidArgument, Result, objectives, simulate, theory
 from asysg._core.openmp import openmp_version
 from asysg._evidence import certify
 from asysg._plan import State
@@ -299,8 +299,36 @@ def test_json_round_trip(obj, tmp_path):
     virtual = simulate.minimize(obj, X0, steplength=0.1, n_updates=50, rng=0)
     virtual.to_json(path)
     assert np.isnan(Result.from_json(path).trace.time).all()
-    with pytest.raises(InvalidArgument, match="^data must"):
-        Result.from_dict({})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"format": None}, "got format None"),
+        ({"x": None}, "got one with TypeError"),
+        ({"key": 3}, "got one with TypeError"),
+        ({"trace": []}, "got one with AttributeError"),
+        ({"staleness": {}}, "got one with KeyError"),
+        ({"fun": "low"}, "got one with ValueError"),
+        ({"colour": "red"}, "got one with TypeError"),
+    ],
+)
+def test_what_is_no_result_is_refused(obj, change, message):
+    data = asysg.minimize(obj, X0, steplength=0.1, n_updates=50, rng=0).to_dict()
+    with pytest.raises(InvalidArgument, match=f"^data must be a result written by .*{message}"):
+        Result.from_dict({**data, **change})
+
+
+def test_what_lacks_a_field_is_no_result(obj):
+    data = asysg.minimize(obj, X0, steplength=0.1, n_updates=50, rng=0).to_dict()
+    for name in ("x", "time", "key", "trace", "staleness", "certificate", "nit"):
+        with pytest.raises(InvalidArgument, match=f"^data must be a result .*{name}"):
+            Result.from_dict({field: value for field, value in data.items() if field != name})
+    for other in ({}, [], None, "data"):
+        with pytest.raises(InvalidArgument, match="^data must be a result written by to_json, got"):
+            Result.from_dict(other)
+    with pytest.raises(CertificateError):
+        Result.from_dict({**data, "certificate": {}})
 
 
 def test_plot(obj, tmp_path):
@@ -318,6 +346,9 @@ def test_quantiles_of_the_delay(obj):
     )
     assert [res.staleness.quantile(q) for q in (0, 0.5, 0.9, 0.91, 1)] == [0, 0, 3, 9, 9]
     assert res.staleness.mean == pytest.approx((3 * 40 + 9 * 10) / 100)
+    for q in (-0.1, 1.1, "x", None, float("nan")):
+        with pytest.raises(InvalidArgument, match="^q must"):
+            res.staleness.quantile(q)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")

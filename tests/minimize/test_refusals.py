@@ -56,6 +56,7 @@ BAD_THREADS = [
     ("checkpoint", "/no/such/folder/file"),
     ("checkpoint_every", -1.0),
     ("checkpoint_every", float("nan")),
+    ("checkpoint_every", "x"),
 ]
 
 
@@ -132,6 +133,8 @@ def test_combinations(obj):
         lambda: simulate.delays.given([-1, 2]),
         lambda: asysg.steplengths.diminishing(0.0),
         lambda: asysg.steplengths.diminishing(0.1, 2.0),
+        lambda: asysg.steplengths.diminishing("x"),
+        lambda: asysg.steplengths.diminishing(0.1, None),
     ],
 )
 def test_helpers(make):

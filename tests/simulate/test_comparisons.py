@@ -69,6 +69,6 @@ def test_real_threads_and_refusals():
     assert {row.method for row in rows} == set(METHODS)
     with pytest.raises(InvalidArgument, match="^speeds must be left out"):
         comparisons.compare(OBJ, np.zeros(5), real=True, speeds=speeds.exponential(), **RUN)
-    for name, value in (("n_workers", 0), ("partial", 0.0), ("n_replicates", 0)):
+    for name, value in (("n_workers", 0), ("partial", 0.0), ("n_replicates", 0), ("speeds", 3)):
         with pytest.raises(InvalidArgument, match=f"^{name} must"):
             comparisons.compare(OBJ, np.zeros(5), **{**RUN, name: value})

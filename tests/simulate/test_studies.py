@@ -10,7 +10,7 @@ import asysg
 from asysg import InvalidArgument, objectives, simulate
 from asysg._core import costs
 from asysg.result import Trace
-from asysg.simulate import calibration, phases, speeds, speedups
+from asysg.simulate import calibration, comparisons, phases, speeds, speedups
 
 
 def trace(k, seconds, f):
@@ -114,6 +114,30 @@ def test_phase_diagram():
         phases.draw([])
     with pytest.raises(InvalidArgument, match="obj must have noise"):
         phases.diagram(objectives.CosineQuadratic(n=2), np.ones(2), delays_up_to=[1], updates=[9])
+
+
+@pytest.mark.parametrize("rng", [-1, "seed", 1.5])
+def test_a_study_needs_a_seed(rng):
+    obj = objectives.CosineQuadratic(n=2, sigma=1.0)
+    how = {"steplength": 0.1, "n_updates": 9, "rng": rng}
+    with pytest.raises(InvalidArgument, match="rng must be None, an integer"):
+        speedups.study(obj, np.ones(2), workers=[2], speeds=speeds.deterministic(), **how)
+    with pytest.raises(InvalidArgument, match="rng must be None, an integer"):
+        phases.diagram(obj, np.ones(2), delays_up_to=[1], updates=[9], rng=rng)
+    with pytest.raises(InvalidArgument, match="rng must be None, an integer"):
+        comparisons.compare(obj, np.ones(2), n_workers=2, **how)
+
+
+@pytest.mark.parametrize("other", [None, 3, "fast", lambda p: speeds.pareto() if p == 1 else 3.0])
+def test_a_study_needs_speeds(other):
+    obj = objectives.CosineQuadratic(n=2, sigma=1.0)
+    with pytest.raises(InvalidArgument, match="speeds must be made by asysg.simulate.speeds, got"):
+        speedups.study(obj, np.ones(2), workers=[2], speeds=other, steplength=0.1, n_updates=9)
+
+
+def test_calibration_needs_an_objective():
+    with pytest.raises(InvalidArgument, match="obj must be an Objective, got int"):
+        calibration.calibrate(3, np.ones(2))
 
 
 @pytest.mark.parametrize("method", ["asysg-con", "asysg-incon", "hogwild"])

@@ -167,6 +167,7 @@ def test_a_checkpoint_of_other_workers_is_refused(tmp_path):
         ({"n_workers": None, "method": "hogwild"}, "method must be one of"),
         ({"n_workers": 10**15}, "n_workers must be at most"),
         ({"checkpoint_every": -1.0}, "checkpoint_every must be"),
+        ({"checkpoint_every": "x"}, "checkpoint_every must be"),
     ],
 )
 def test_refusals(options, match):
@@ -247,6 +248,10 @@ def test_phases_are_independent():
         lambda: speeds.two_classes(2.0, 1.5),
         lambda: speeds.straggler(2.0, 2.0),
         lambda: speeds.straggler(2.0, 4.0, period=2.0),
+        lambda: speeds.straggler(2.0, 4.0, period="x"),
+        lambda: speeds.straggler(2.0, 4.0, period=float("nan")),
+        lambda: speeds.straggler(2.0, 4.0, base=3),
+        lambda: speeds.two_classes(base=3),
         lambda: speeds.deterministic(1.0, server=-0.5),
     ],
 )

@@ -126,6 +126,11 @@ def test_a_file_that_is_neither_is_refused(tmp_path, text):
         verify.load(path)
 
 
-def test_a_missing_file_is_missing(tmp_path):
-    with pytest.raises(FileNotFoundError):
-        verify.load(tmp_path / "none.json")
+@pytest.mark.parametrize("read", [verify.load, verify.Report.from_json, asysg.Result.from_json])
+def test_a_file_that_is_missing_or_no_json_is_refused(tmp_path, read):
+    with pytest.raises(InvalidArgument, match=r"path must name .*none.json' \(No such file"):
+        read(tmp_path / "none.json")
+    for content in (b"{", b"\xff", b""):
+        (tmp_path / "other.json").write_bytes(content)
+        with pytest.raises(InvalidArgument, match=r"path must name .* \(which is no JSON\)"):
+            read(tmp_path / "other.json")

@@ -127,6 +127,12 @@ def test_a_changed_report_is_refused(report, tmp_path):
         verify.Report.from_dict(data)
     with pytest.raises(InvalidArgument, match="data must be a report"):
         verify.Report.from_dict({"format": "other"})
+    for name in ("rows", "alpha"):
+        data = {key: value for key, value in report.to_dict().items() if key != name}
+        with pytest.raises(InvalidArgument, match=f"a report .* got one with KeyError.*{name}"):
+            verify.Report.from_dict(data)
+    with pytest.raises(InvalidArgument, match="a report .* got one with KeyError"):
+        verify.Report.from_dict({**report.to_dict(), "rows": [{}]})
 
 
 def test_rows_carry_certificates(report, tmp_path):
@@ -146,6 +152,7 @@ def test_rows_carry_certificates(report, tmp_path):
         ({"alpha": 1.0}, "total must be"),
         ({"steplength_factor": 0.0}, "steplength_factor must be a finite number > 0"),
         ({"steplength_factor": math.nan}, "steplength_factor must be a finite number > 0"),
+        ({"out": __file__}, "out must be a folder that can be written"),
     ],
 )
 def test_bad_arguments_are_refused_before_anything_runs(arguments, message):

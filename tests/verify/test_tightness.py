@@ -92,6 +92,7 @@ def test_simulation_confirms():
         ({"forms": ["loose"]}, "form must be"),
         ({"T": [-1]}, "T must be"),
         ({"replicates": -1}, "replicates must be"),
+        ({"replicates": 1}, "replicates must be 0 or at least 2, got 1"),
         ({"seed": -1}, "seed must be"),
     ],
 )
