@@ -31,6 +31,10 @@ BAD_BOTH = [
     ("steplength", True),
     ("steplength", lambda k: -1.0),
     ("steplength", np.full(9, 0.1)),
+    ("steplength", np.full(11, 0.1)),
+    ("steplength", np.r_[np.full(9, 0.1), -0.1]),
+    ("steplength", np.r_[np.full(9, 0.1), np.nan]),
+    ("steplength", np.full(10, "0.1")),
     ("steplength", np.ones((2, 5))),
     ("n_records", 0),
     ("rng", -1),
@@ -144,5 +148,57 @@ def test_helpers(make):
 
 def test_a_table_of_delays_that_does_not_fit(obj):
     for table in ([1, 2], np.zeros((10, 3), dtype=int)):
-        with pytest.raises(InvalidArgument, match="^table must"):
+        with pytest.raises(InvalidArgument, match="^delays must have a row an update, 10,"):
             simulate.minimize(obj, X0, delays=simulate.delays.given(table), batch_size=2, **GOOD)
+
+
+def test_a_recorded_run_is_too_short_for_a_longer_one(obj):
+    res = simulate.minimize(obj, X0, n_workers=2, record="full", **GOOD)
+    again = simulate.delays.from_trace(res)
+    assert simulate.minimize(obj, X0, delays=again, **GOOD).nit == 10
+    with pytest.raises(InvalidArgument, match="^delays must have a row an update, 11,"):
+        simulate.minimize(obj, X0, delays=again, steplength=0.1, n_updates=11)
+
+
+def counted():
+    """Return an objective without constants, and what counts its gradients."""
+    calls = []
+
+    def gradient(x, sample):
+        calls.append(sample)
+        return x
+
+    return objectives.from_callable(gradient, n=3, n_samples=4), calls
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"steplength": "prescribed"},  # the pilot of two threads would be in vain
+        {"steplength": np.r_[np.full(9, 0.1), -0.1]},
+        {"steplength": np.full(9, 0.1)},
+    ],
+)
+def test_nothing_is_computed_before_it_is_refused(how):
+    f, calls = counted()
+    with pytest.raises(InvalidArgument):
+        asysg.minimize(f, X0, method="asysg-con", n_threads=2, **{**GOOD, **how})
+    assert calls == []
+
+
+@pytest.mark.parametrize("name", ["run", "run.tmp"])
+def test_a_checkpoint_must_be_a_file(obj, tmp_path, name):
+    (tmp_path / name).mkdir()
+    with pytest.raises(InvalidArgument, match=r"^checkpoint must be a file that can be written"):
+        asysg.minimize(obj, X0, checkpoint=tmp_path / "run", **GOOD)
+
+
+def test_a_checkpoint_that_fails_costs_no_result(obj, tmp_path, monkeypatch):
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.warns(asysg.AsysgWarning, match="could not be written: .*No space left"):
+        res = asysg.minimize(obj, X0, checkpoint=tmp_path / "run", **GOOD)
+    assert (res.status, res.nit) == ("completed", 10)
+    assert not (tmp_path / "run").exists()

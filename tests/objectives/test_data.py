@@ -192,6 +192,7 @@ NEGATIVE_INDEX[3] = -1
         (lambda: ob.Synchronization(3, [(0, 1)], [0.0, 1.0]), "phases must be a vector of sh"),
         (lambda: ob.Synchronization(3, [(0, 1)], [0.0], [0.0]), "weights must be positive"),
         (lambda: ob.Synchronization.planted(2), "n must be an integer >= 3"),
+        (lambda: ob.Synchronization.planted(4, 4), "degree must be at most n - 1 = 3, got 4"),
         (lambda: ob.Network(np.ones(3), [0]), "X must be a non-empty matrix"),
         (lambda: ob.Network(GOOD, [0, -1]), "y must hold integers from 0"),
         (lambda: ob.Network(GOOD, [0.5, 1.0]), "y must hold integers from 0"),

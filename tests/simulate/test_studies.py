@@ -110,6 +110,8 @@ def test_phase_diagram():
     assert at[300, 300]["efficiency"] < 0.3
     assert not at[300, 300]["guaranteed"]
     assert len(phases.draw(points).axes) == 4
+    res = phases.measure(obj, np.ones(20), T=2, K=300, form="robust", n_records=10, rng=1)
+    assert res.certificate.form == "robust"
     with pytest.raises(InvalidArgument, match="points must not be empty"):
         phases.draw([])
     with pytest.raises(InvalidArgument, match="obj must have noise"):

@@ -313,7 +313,8 @@ def test_a_fitted_model_is_small_and_pickles():
         ({"validation_fraction": 0.0}, "validation_fraction must be a finite number > 0"),
         ({"early_stopping": "yes"}, "early_stopping must be one of True, False"),
         ({"fit_intercept": 1}, "fit_intercept must be one of True, False"),
-        ({"method": "sgd", "n_jobs": 2}, "n_threads must be 1 for method 'sgd'"),
+        ({"method": "sgd", "n_jobs": 2}, "n_jobs must be 1 for method 'sgd', got 2"),
+        ({"steplength": "delay-adaptive"}, "method must be 'sgd' or 'asysg-con' with steplength"),
     ],
 )
 @pytest.mark.parametrize("kind", [AsySGClassifier, AsySGRegressor])
