@@ -15,7 +15,7 @@ from .builds import FAULTS, ROOT, RUNTIME, Missing, library
 
 pytestmark = pytest.mark.skipif(not openmp_version(), reason="this build has one thread")
 
-UPDATES = 10**7
+UPDATES = 3 * 10**6
 
 
 @pytest.fixture
