@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ..simulate.speeds import Speeds
 
 SPEEDS = ("deterministic", "exponential", "lognormal", "pareto", "two-classes")
+USUAL = "lognormal"
 
 
 def add(commands: Any) -> None:
@@ -34,8 +35,8 @@ def add(commands: Any) -> None:
         "--threads", action="store_true", help="run real threads instead of virtual workers"
     )
     command.add_argument(
-        "--speeds", choices=SPEEDS, default="lognormal",
-        help="law of the virtual workers' times, of mean 1 (default lognormal)",
+        "--speeds", choices=SPEEDS, default=USUAL,
+        help=f"law of the virtual workers' times, of mean 1 (default {USUAL})",
     )  # fmt: skip
     command.add_argument(
         "--spread", type=float, metavar="X",
@@ -78,6 +79,9 @@ def show(args: argparse.Namespace) -> int:
 
     if args.seed < 0:
         raise InvalidArgument(f"seed must be an integer >= 0, got {args.seed}.")
+    if args.threads:
+        usual = {"speeds": USUAL, "spread": None}
+        _text.left_out(args, usual, "with --threads", "They are of virtual workers.")
     files = _out.files(args.out)
     obj = SigmoidRegression.planted(args.samples, args.n, rng=args.seed)
     found = None if args.threads else speeds(args)

@@ -57,6 +57,7 @@ def test_the_table_is_by_the_authors_definition():
         (["--samples", "5"], "samples must be an integer >= 10, got 5"),
         (["--workers", "0"], "workers must be integers >= 1"),
         (["--records", "1"], "records must be an integer >= 2, got 1"),
+        (["--data", ".", "--samples", "50"], "samples must be left out with --data, got 50"),
         (["--learning-rate", "-1"], "learning_rate must be a finite number > 0, got -1"),
     ],
 )

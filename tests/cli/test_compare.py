@@ -40,6 +40,8 @@ def test_real_threads(capsys):
     "words",
     [
         ["--speeds", "exponential", "--spread", "2"],
+        ["--threads", "--speeds", "exponential"],
+        ["--threads", "--spread", "2"],
         ["--steplength", "best"],
         ["--workers", "0"],
         ["--seed", "-1"],
