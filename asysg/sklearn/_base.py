@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from numbers import Real
@@ -36,7 +37,7 @@ ROBUST = ("welsch", "geman", "cauchy")
 NORMAL = 1.4826
 
 
-class LinearEstimator(CallbackSupportMixin, BaseEstimator):
+class LinearEstimator(CallbackSupportMixin, BaseEstimator, ABC):
     """Parameters, checks and runs; see `AsySGClassifier` and `AsySGRegressor`."""
 
     _losses: tuple[str, ...]
@@ -220,8 +221,9 @@ class LinearEstimator(CallbackSupportMixin, BaseEstimator):
                 stacklevel=4,
             )
 
+    @abstractmethod
     def _score_of(self, X: Any, y: Vector, weights: Vector) -> Score:
-        raise NotImplementedError
+        """Return the score on held-out samples as a function of a row of parameters."""
 
     def _with_row(self, rows: Vector, row: int, x: Vector) -> dict[str, Any]:
         """Return coef_ and intercept_ where one row is at x."""
@@ -229,9 +231,9 @@ class LinearEstimator(CallbackSupportMixin, BaseEstimator):
         rows[row] = x
         return self._attributes(rows)
 
+    @abstractmethod
     def _attributes(self, rows: Vector) -> dict[str, Any]:
         """Return coef_ and intercept_ of rows."""
-        raise NotImplementedError
 
     def _values(self, X: Any) -> Any:
         check_is_fitted(self)

@@ -8,7 +8,7 @@ from typing import Any
 from . import alarms, code, concurrency, constants, methods
 from .columns import ENOUGH, HANGS, NAMES, ROWS, Outcome, threaded
 from .patch import Fault
-from .table import FAULTS, NONE, Outcomes, killed
+from .table import FAULTS, NONE, Outcomes, killed, kills
 
 HEAD = """\
 Kill table
@@ -38,8 +38,8 @@ else nothing runs. A change that moves an anchor needs one line of ``tests/fault
    $ python -m tests.faults --only "staleness T+1" "torn read"
    $ python -m tests.faults --false-alarms 1000 --json RECORD
 
-On two cores the table takes about an hour, and so do the false alarms; what RECORD holds already is
-not run again. That of this page is ``docs/explanation/kill-table.jsonl``. Every run of the tests
+On two cores the table takes an hour or two, the false alarms about one; what RECORD holds already
+is not run again. That of this page is ``docs/explanation/kill-table.jsonl``. Every run of the tests
 builds the copy and checks a few faults of every kind.
 
 The columns
@@ -99,8 +99,8 @@ def page(outcomes: Outcomes, seeds: Sequence[dict[str, Any]]) -> str:
         The entries of `alarms.run`.
     """
     asked = max(outcome.asked for outcome in outcomes.values())
-    chancy = [fault for fault in FAULTS if _by_chance(fault, _kills(fault, outcomes))]
-    pooled = sum(max(o.asked for o in _kills(fault, outcomes)) for fault in chancy)
+    chancy = [fault for fault in FAULTS if _by_chance(fault, kills(fault, outcomes))]
+    pooled = sum(max(o.asked for o in kills(fault, outcomes)) for fault in chancy)
     text, _ = alarms.summary(list(seeds))
     groups = {
         "What runs": code.FAULTS,
@@ -129,17 +129,11 @@ def page(outcomes: Outcomes, seeds: Sequence[dict[str, Any]]) -> str:
     )
 
 
-def _kills(fault: Fault, outcomes: Outcomes) -> list[Outcome]:
-    """Return the outcomes of the tests that convict the fault every time."""
-    found = (outcomes.get((fault.name, column)) for column in NAMES)
-    return [outcome for outcome in found if outcome is not None and outcome.kills]
-
-
-def _by_chance(fault: Fault, kills: Sequence[Outcome]) -> bool:
+def _by_chance(fault: Fault, found: Sequence[Outcome]) -> bool:
     """Tell whether no test that repeats to the bit is among those that convict the fault."""
-    if not kills or {outcome.column for outcome in kills} <= set(ROWS):
-        return bool(kills)
-    return threaded(fault) and all(outcome.column != "oracle" for outcome in kills)
+    if not found or {outcome.column for outcome in found} <= set(ROWS):
+        return bool(found)
+    return threaded(fault) and all(outcome.column != "oracle" for outcome in found)
 
 
 def wilson(count: int) -> float:

@@ -111,10 +111,15 @@ def read(record: Path) -> Outcomes:
     return {(outcome.fault, outcome.column): outcome for outcome in outcomes}
 
 
+def kills(fault: Fault, outcomes: Outcomes) -> list[Outcome]:
+    """Return the outcomes of the tests that convict the fault every time."""
+    found = (outcomes.get((fault.name, column)) for column in NAMES)
+    return [outcome for outcome in found if outcome is not None and outcome.kills]
+
+
 def killed(fault: Fault, outcomes: Outcomes) -> bool:
     """Tell whether some test convicts the fault every time."""
-    found = (outcomes.get((fault.name, column)) for column in NAMES)
-    return any(outcome is not None and outcome.kills for outcome in found)
+    return bool(kills(fault, outcomes))
 
 
 def summary(faults: Sequence[Fault], outcomes: Outcomes) -> tuple[str, bool]:

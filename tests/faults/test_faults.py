@@ -9,8 +9,8 @@ import pytest
 
 from asysg._core.openmp import openmp_version
 
-from . import columns, patch
-from .patch import CatalogueError, Edit, Fault
+from . import alarms, columns, page, patch, table
+from .patch import ROOT, CatalogueError, Edit, Fault
 from .table import AT_ONCE, FAULTS, NONE
 
 #: A fault of each kind, and tests that run in seconds and must convict it.
@@ -43,6 +43,15 @@ def test_the_catalogue_is_long_and_its_names_are_different():
     assert len(names) == len(set(names)) >= 100
     assert set(SHORT) | {MEASURED} <= set(names)
     assert all(fault.edits for fault in FAULTS)
+
+
+def test_the_page_is_that_of_its_record_and_every_fault_is_convicted():
+    record = ROOT / "docs" / "explanation" / "kill-table.jsonl"
+    outcomes = table.read(record)
+    made = page.page(outcomes, list(alarms.read(record).values()))
+    assert record.with_suffix(".rst").read_text() == made
+    said, fine = table.summary(FAULTS, outcomes)
+    assert fine, said
 
 
 @pytest.mark.parametrize(
